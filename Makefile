@@ -147,8 +147,12 @@ lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt f
 package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes]
-	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch)
+deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes] [DEPLOY_ROLE=arn]
+	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch) --role "$(DEPLOY_ROLE)"
+
+.PHONY: deployer-policy
+deployer-policy: $(RUN_INSTALLED) ## print the least permissions to deploy a stage: STAGE=… [DOCUMENT=command|execution|boundary] [ACCOUNT=…] [REGION=…] [BOUNDARY=arn] [DEPLOY_ROLE=arn]
+	@$(PY) -m infra.deploy.deployer_policy --stage "$(STAGE)" --document "$(or $(DOCUMENT),command)" --account "$(ACCOUNT)" --region "$(REGION)" --boundary "$(BOUNDARY)" --role "$(DEPLOY_ROLE)"
 
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=… [LOSE=yes]
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)" $(call yes,LOSE,--lose)

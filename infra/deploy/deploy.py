@@ -56,6 +56,7 @@ def deploy(
     watch_minutes: int,
     say: Callable[[str], None] = lambda _: None,
     plan_only: bool = False,
+    role: str | None = None,
 ) -> Outcome:
     """Create or update a stage. A failure rolls back all changes. Raise `DeployError`, `StackError`.
 
@@ -68,15 +69,15 @@ def deploy(
     check_parameters(stage.parameters, template)
     check_environments(template, stage.parameters)
     adopted = find_adopted(account, stage, stack, template)
-    role, role_line = log_role(account, stage, stack)
-    stage = dataclasses.replace(stage, parameters={**stage.parameters, PARAMETER: role})
+    log_setting, log_line = log_role(account, stage, stack)
+    stage = dataclasses.replace(stage, parameters={**stage.parameters, PARAMETER: log_setting})
     quota = read_quota(account)
     found = found_lines(account, stage, stack, adopted, template)
-    _list(say, "Found", [*found, role_line, quota_line(quota)])
+    _list(say, "Found", [*found, log_line, quota_line(quota)])
     check_own_table(account, stack, adopted, template)
     limited = concurrency_lines(quota, template, with_limited_concurrency(template, quota))
     template = with_limited_concurrency(template, quota)
-    prepared = _Prepared(account, stage, stack, package, ready_bucket(account, bucket), watch_minutes)
+    prepared = _Prepared(account, stage, stack, package, ready_bucket(account, bucket), watch_minutes, role)
     change_set = prepared.plan(template, adopted)
     _list(say, "Will", [*limited, *will_lines(stage, stack, adopted, change_set, prepared.watching)])
     if plan_only:
@@ -108,6 +109,7 @@ class _Prepared:
     package: Package
     bucket: str
     watch_minutes: int
+    role: str | None
     uploaded: list[str] = field(default_factory=list)
     """The keys of the uploaded objects."""
 
@@ -157,6 +159,7 @@ class _Prepared:
             rollback_alarms=alarms,
             poll_seconds=stacks.POLL_SECONDS,
             watch_minutes=self.watch_minutes if alarms else 0,
+            role=self.role,
         )
         change_set = plan_stack(cloudformation, deployment, sent.url)
         if change_set:
@@ -207,6 +210,7 @@ def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
         watch_minutes=given.watch,
         say=_say,
         plan_only=given.plan,
+        role=given.role or None,
     )
     if outcome is Outcome.PLANNED:
         print("Nothing was changed. Without PLAN=yes, this is done.")
@@ -253,6 +257,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--watch", type=int, default=WATCH_MINUTES,
         help="minutes to watch the alarms after the deployment, which an alarm rolls back; 0 ignores them",
     )  # fmt: skip
+    up.add_argument(
+        "--role", default="", help="the ARN of a role for CloudFormation (default: your permissions)"
+    )
     up.add_argument("--plan", action="store_true", help="say what would be done, and change nothing")
     up.add_argument("--switch", action="store_true", help="use another table than the stack uses now")
     up.add_argument("--open", action="store_true", help="open bookings that are closed")

@@ -49,6 +49,8 @@ class Deployment:
     rollback_alarms: tuple[str, ...] = ()
     watch_minutes: int = 0
     poll_seconds: float = POLL_SECONDS
+    role: str | None = None
+    """The role that CloudFormation uses, in place of the caller's permissions; an updated stack keeps its role."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def plan_stack(cloudformation: Any, deployment: Deployment, template_url: str) -
             ],
             "MonitoringTimeInMinutes": deployment.watch_minutes,
         },
+        **({"RoleARN": deployment.role} if deployment.role else {}),
     )
     if not _has_changes(cloudformation, deployment, change_set):
         cloudformation.delete_change_set(StackName=deployment.name, ChangeSetName=change_set)

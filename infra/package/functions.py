@@ -15,6 +15,10 @@ DIRECT: Final = frozenset({"generate_links", "list_links", "redeem_link", "revok
 
 # The requests of these functions contain tokens and keys in URLs and headers, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
+# Some organizations let a deployer create roles only with a boundary.
+BOUNDARY: Final[Mapping[str, Any]] = {
+    "Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
+}
 _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"
 
 
@@ -22,6 +26,11 @@ def logical_id(function: str) -> str:
     """Return the name of a function in Chalice's template."""
     name: str = "APIHandler" if function == HTTP else to_cfn_resource_name(function)
     return name
+
+
+def role_id(function: str) -> str:
+    """Return the name of a function's role in Chalice's template."""
+    return f"{to_cfn_resource_name(function)}Role"
 
 
 def log_group_id(function: str) -> str:
@@ -62,6 +71,7 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
                 },
             }
         }
+        resources[role_id(function)] = {"Properties": {"PermissionsBoundary": BOUNDARY}}
         if function in traced:
             # Lambda rejects a traced function whose role may not write traces yet.
             resources[logical_id(function)]["DependsOn"] = "TracesPolicy"
