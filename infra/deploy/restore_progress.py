@@ -39,4 +39,4 @@ class RestoreProgress(
     checked: int = 0
     """How many links with applied events were checked."""
     opening: bool = False
-    """Whether only one step is left: to open bookings."""
+    """Whether all links are checked: it is left to list the revoked ones, and to open bookings."""

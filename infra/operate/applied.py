@@ -76,7 +76,7 @@ def wait_until_applied(
 
 
 def wait_until_quiet(account: Account, found: Mapping[str, str], earliest: datetime, clock: Clock) -> None:
-    """Wait until the queue of replayed events has been empty for two minutes, at least until `earliest`.
+    """Wait until the queue of replayed events has been empty for two minutes after `earliest`.
 
     Raise `IncompleteReplayError` if an event could not be applied.
     """
@@ -91,8 +91,8 @@ def wait_until_quiet(account: Account, found: Mapping[str, str], earliest: datet
                 "fix the cause, redrive that queue, and run the command again: it replays the events again."
             )
         now = clock.now()
-        quiet_since = None if waiting else quiet_since or now
-        if quiet_since and now - quiet_since > timedelta(seconds=QUIET_SECONDS) and now >= earliest:
+        quiet_since = None if waiting or now < earliest else quiet_since or now
+        if quiet_since and now - quiet_since > timedelta(seconds=QUIET_SECONDS):
             return
         if now > give_up:
             raise DeployError(

@@ -251,7 +251,8 @@ class _Restore:
             clock=self.clock,
         )
         for reply in steps:
-            self.progress.save(cursor=reply.cursor, checked=self.known.checked + reply.checked)
+            checked, is_last = self.known.checked + reply.checked, reply.cursor is None
+            self.progress.save(cursor=reply.cursor, checked=checked, opening=is_last)
             if reply.cursor is not None:
                 self.say(f"Checked {self.known.checked:,} links, revoked {reply.revoked:,} of the last …")
 
@@ -260,7 +261,6 @@ class _Restore:
         links = list_revoked(self.account, self.found, self.table, clock=self.clock)
         listed, revoked = write_revoked(self.progress.stage.name, self.table, links)
         keys = self._copy_revocations()
-        self.progress.save(opening=True)
         self.say("Opening bookings …")
         self._deploy(self.progress.stage, "no")
         self.progress.end()

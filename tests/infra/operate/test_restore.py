@@ -7,6 +7,8 @@ can't check that other rules receive nothing.
 
 import dataclasses
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,11 +30,11 @@ from infra.deploy.account import Account, DeployError, find_table, open_account
 from infra.deploy.existing_resources import use_existing
 from infra.deploy.stack_state import StackState
 from infra.deploy.stacks import Outcome, outputs
-from infra.deploy.stage import Stage, read_stage, stage_settings
+from infra.deploy.stage import Closed, Stage, read_stage, save_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import applied, redrive, replay, restore, revocations, revoked_list
+from infra.operate import applied, progress, redrive, replay, restore, revocations, revoked_list
 from infra.operate.applied import Applied
 from infra.operate.revocations import copy_revocations
 from infra.package.build import Package
@@ -138,6 +140,23 @@ def _refused_while_the_outbox_has_crashes(
     s3.delete_object(Bucket=bucket, Key="crash")
 
 
+def _killed_before_the_swap(arguments: list[str]) -> None:
+    """Run the command in a process, and kill that when the stage's file, but not the stack, names the new table."""
+
+    def save(stage: Stage, *, closed: Closed) -> None:
+        save_stage(stage, closed=closed)
+        if stage.restore is not None and stage.table == stage.restore.table:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = os.fork()
+    if process == 0:
+        pytest.MonkeyPatch().setattr(progress, "save_stage", save)
+        restore.main(arguments)
+        os._exit(1)
+    _, status = os.waitpid(process, 0)
+    assert os.WIFSIGNALED(status)
+
+
 def test_a_link_used_after_the_backup_is_used_after_the_restore(
     account: Ministack, api: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,7 +186,10 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     _refused_while_the_outbox_has_crashes(account, arguments, capsys)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
-        assert restore.main(arguments) == 0
+        _killed_before_the_swap(arguments)
+        assert _redeem(api, fresh, 72).status_code == 503
+        assert json.loads((stage_file.STAGES / "dev.json").read_text())["restore"]["table"] == copy
+        assert restore.main(["--stage", "dev"]) == 0
     output = capsys.readouterr().out
     assert f"over {copy}" in output
     assert "; 0 revoked" in output
@@ -176,7 +198,10 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
     assert api.get("/v1/hosts").status_code == 200
 
-    assert json.loads((stage_file.STAGES / "dev.json").read_text())["table"] == copy
+    assert json.loads((stage_file.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
+    assert restore.main(["--stage", "dev", "--report"]) == 0
+    listed = revoked_list.RESTORES / "dev" / copy / "revoked.csv"
+    assert f"The restore to {copy}: 0 revoked. They are in {listed}" in capsys.readouterr().out
     refused = _redeem(api, spent, 72)
     assert (refused.status_code, refused.json()["type"]) == (410, "urn:admit-one:problem:link-used")
     assert _redeem(api, fresh, 48).status_code == 409  # the slot is taken

@@ -75,8 +75,11 @@ def _check_restored(cloud: Cloud, restored: Restored) -> None:
     assert cloud.revoked == 3
     assert copy in cloud.revocations_copied
     assert [name for name, one in cloud.replays.items() if one["State"] != "COMPLETED"] == []
-    closed = "".join(f"{state} " for table, state in cloud.history if table == copy)
-    assert re.fullmatch("(all )+(no )+", closed), "the restored table is never open before the end"
+    closed = "".join(f"{table == copy}:{state} " for table, state in cloud.history)
+    expected = "(False:yes )*(False:all )+(True:all )+(True:no )+"
+    assert re.fullmatch(expected, closed), "the restored table is never open before the end"
+    cursors = [step.get("cursor") or "" for step in cloud.steps if step["step"] == "revoke"]
+    assert cursors == sorted(cursors), "a step continues from its cursor"
     assert _saved() == {"parameters": {}, "table": copy}
     with restored.listed.open() as file:
         assert [row["linkId"] for row in csv.DictReader(file)] == ["l0", "l1", "l2"]
@@ -93,6 +96,7 @@ def test_a_restore_that_is_killed_at_any_call_continues(run: Callable[..., Resto
         cloud = Cloud(kill_at=kill_at)
         with pytest.raises(Killed):
             run(cloud, moment=MOMENT)
+        cloud.advance(60)
         begun = (stage_file.STAGES / "prod.json").exists()
         restored = run(cloud, moment=None if begun else MOMENT)
         _check_restored(cloud, restored)
@@ -145,8 +149,9 @@ def test_bookings_that_somebody_opened_are_closed_and_settled_again(run: Callabl
         ({"lost": {1}}, {}, "3 events were sent, 2 redone"),
         ({"metrics": lambda _: None}, {}, "COUNT=skip"),
         ({"dead": 1}, {}, "1 events could not be applied"),
-        ({"arrivals": (0.0, 90.0)}, {}, None),
-        ({"arrivals": (0.0, 299.0)}, {}, None),
+        ({"arrivals": (0.0, 90.0), "metrics": lambda _: 0}, {}, None),
+        ({"arrivals": (0.0, 299.0), "metrics": lambda _: 0}, {}, None),
+        ({"arrivals": (0.0, 299.0 + 90.0), "metrics": lambda _: 0}, {}, None),
         ({"metrics": lambda cloud: cloud.sent_before(minutes=14)}, {}, None),
         ({"metrics": lambda _: 0}, {}, None),
         ({"metrics": lambda _: None}, {"skip_count": True}, None),
@@ -154,6 +159,7 @@ def test_bookings_that_somebody_opened_are_closed_and_settled_again(run: Callabl
     ],
     ids=[
         "metric higher", "event lost", "no metric", "dead letter", "an event 90 s late", "an event 5 min late",
+        "a late event that SQS counts late",
         "metric 14 min late", "metric too low", "COUNT=skip", "COUNT=skip with a metric",
     ],
 )  # fmt: skip
@@ -169,6 +175,8 @@ def test_bookings_open_only_when_every_condition_holds(
         run(cloud, moment=MOMENT, **plan)
     assert "Bookings stay closed" in str(stopped.value)
     assert cloud.closed == "all"
+    with pytest.raises(DeployError, match=words):
+        run(cloud, **plan)  # messages of the first replay don't count for the second
     assert cloud.opened_with == []
     cloud.lost, cloud.dead = set(), 0
     cloud.metrics = Cloud.metrics
