@@ -255,7 +255,7 @@ def test_a_step_without_a_reply_is_sent_once_more_when_the_first_has_ended(
     assert [step.get("cursor") for step in cloud.steps] == [None, "1", "1", "2"]
     is_unknown = isinstance(failure, ReadTimeoutError | ConnectionClosedError)
     assert waited == [steps.FUNCTION_SECONDS if is_unknown else steps.PAUSE_SECONDS]
-    assert steps._CONFIG.retries == {"total_max_attempts": 1}  # type: ignore[attr-defined]
+    assert steps._CONFIG.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]
     assert steps._CONFIG.read_timeout > steps.FUNCTION_SECONDS  # type: ignore[attr-defined]
 
 
