@@ -51,7 +51,7 @@ def _import(world: World, base_url: str, file: ImportFile, context: object) -> N
             require_time(context)
 
     started = fields("import-started", importId=file.import_id, key=file.key)
-    log.info("import %s: %s", file.import_id, file.key, extra=started)
+    log.info("import %s started: %s", file.import_id, file.key, extra=started)
     try:
         place = place_of(file.key)
         done = import_file(
@@ -75,7 +75,7 @@ def _import(world: World, base_url: str, file: ImportFile, context: object) -> N
         made=done.made,
     )
     ended = fields("import-completed", importId=file.import_id, links=done.made, rows=done.rows)
-    log.info("import %s: %d links of %d rows", file.import_id, done.made, done.rows, extra=ended)
+    log.info("import %s completed: %d links, %d rows", file.import_id, done.made, done.rows, extra=ended)
     notify(
         world,
         notice(completed, cause, world.now(), host_id=place.host_id, event_type_id=place.event_type_id),

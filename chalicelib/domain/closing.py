@@ -7,8 +7,8 @@ class Closing(StrEnum):
     """What is closed while the table is restored.
 
     With `BOOKINGS`, nobody can book, move, cancel, create or change a link; links can be revoked, and expire. With
-    `ALL`, the API, commands, imports, direct functions and schedules write nothing at all. Only what reads queues of
-    events writes then.
+    `ALL`, the API, commands, imports and direct functions write nothing, and a schedule only its heartbeat. The
+    consumers of events still write.
     """
 
     NOTHING = "no"

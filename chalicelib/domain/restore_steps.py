@@ -1,7 +1,7 @@
 """The requests that `make restore` sends to the function `restore` to finish a restore, and the replies.
 
 Every request returns before the function's timeout and can be repeated: if it fails or its reply is lost, send the same
-one again. Nothing that it did is lost.
+one again. What it did is kept.
 `cursor` is opaque: send the reply's cursor in the next request, until a reply has none.
 
 `run` is the name of the restored table. The function refuses a request for another table than its own.
@@ -98,10 +98,10 @@ class ListReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """The detail of the event that `make restore` publishes last before the replay ends.
+    """The detail of the event that `make restore` publishes after everything is closed.
 
-    Once the function has recorded it, the archive, the replay, the rule, the queue and the function have handled the
-    last minute of the replay.
+    No change of a link or booking follows it. Once the function has recorded it, the archive, the replay, the rule, the
+    queue and the function have handled its minute.
     """
 
     run: str

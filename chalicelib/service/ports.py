@@ -402,17 +402,17 @@ class World:
         """Raise `StoreUnavailableError` while bookings are closed (P1)."""
         if self.closed is not Closing.NOTHING:
             raise StoreUnavailableError(
-                "Bookings are being restored; nothing can be booked for a while.",
+                "Bookings are being restored, so nothing can be booked now. Try again later.",
                 retry_after=CLOSED_SECONDS,
                 fault=Fault("bookings-closed"),
             )
 
     @property
     def is_writable(self) -> bool:
-        """Whether changes are possible. While events are applied to a restored table, one that is made would be lost.
+        """Whether changes are possible: not while events are applied to a restored table.
 
-        An archived event with a higher sequence would undo a revocation (P3). One with the same sequence as a new
-        change would not be applied, e.g. a use (P1).
+        An archived event with a higher sequence would undo a new revocation (P3). An archived use with the same
+        sequence as a new change would not be applied (P1).
         """
         return self.closed is not Closing.ALL
 
@@ -420,7 +420,7 @@ class World:
         """Raise `StoreUnavailableError` while changes are closed."""
         if not self.is_writable:
             raise StoreUnavailableError(
-                "Bookings are being restored; nothing can be changed for a while.",
+                "Bookings are being restored, so nothing can be changed now. Try again later.",
                 retry_after=CLOSED_SECONDS,
                 fault=Fault("changes-closed"),
             )

@@ -109,7 +109,7 @@ def _whole_response(error: ClientError) -> Mapping[str, Any]:
 
 
 def _fault(code: str, operation: str, response: Mapping[str, Any]) -> Fault:
-    """Return what is logged about an error response: of the resource's ARN, the part after the account."""
+    """Return what is logged about an error response. Of a resource's ARN, only the part after the account is kept."""
     found = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
     reasons = (f"{each.get('reason', '')} {each.get('resource', '').rpartition(':')[2]}" for each in found)
     request_id = str(response.get("ResponseMetadata", {}).get("RequestId", ""))

@@ -59,9 +59,9 @@ class RestoreRecords:
         return self._table.get(RestoreMarkerItem, self._key(_MARKER, marker_id)) is not None
 
     def revoke(self, link: Link, reason: RevokeReason, cause: Cause, *, now: datetime) -> bool:
-        """Revoke a link that is active or restorable now, and record it, all or nothing; return whether it was.
+        """Revoke a link that is active or restorable now, and record it, all or nothing; return whether this call did.
 
-        False if the reply of an earlier try was lost: then the link is revoked and recorded.
+        False if an earlier call did, and its reply was lost.
         """
         record = RestoreRevocationItem(
             *self._key(_REVOKED, link.link_id),

@@ -72,7 +72,7 @@ def with_adopted(template: Mapping[str, Any], adopted: Adopted) -> dict[str, Any
     whole = dict(template)
     if adopted.table:
         table = adopted.table
-        if adopted.stream_is_off:  # a stand-in, for a change set that is only read
+        if adopted.stream_is_off:  # a placeholder: this change set is only read
             table = {**table, "LatestStreamArn": f"{table['TableArn']}/stream/later"}
         whole = use_existing_table(whole, table)
     if adopted.secret:

@@ -1,4 +1,4 @@
-"""Leave API calls room in a small Lambda quota: background work may use half of it."""
+"""Leave room for API calls in a small Lambda quota: background work may use half of it."""
 
 import json
 from collections.abc import Mapping

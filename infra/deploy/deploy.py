@@ -127,7 +127,7 @@ class _Prepared:
                 f"watch {len(alarms)} alarms for {self.watch_minutes} minutes, and roll back if one goes off"
             )
         if self.watch_minutes and self.closed:
-            return "watch no alarms: while bookings are closed, requests get a 503, which is no fault"
+            return "watch no alarms: while bookings are closed, requests get a 503 by design"
         return "watch no alarms"
 
     @property
@@ -213,7 +213,7 @@ def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
         role=given.role or None,
     )
     if outcome is Outcome.PLANNED:
-        print("Nothing was changed. Without PLAN=yes, this is done.")
+        print("This was only a plan. To carry it out, run the command without PLAN=yes.")
         return
     found = outputs(account.client("cloudformation"), stage.stack)
     print({Outcome.UNCHANGED: "Nothing has changed."}.get(outcome, f"{outcome.value.capitalize()}."))
@@ -241,8 +241,8 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
     for line in kept:
         print(f"  {line}")
     print(
-        f"infra/stages/{stage.name}.json names table and signing keys: commit it. make deploy then creates the stage "
-        "with them and with its events. For an empty stage, remove both from the file; docs/deploy.md."
+        f"infra/stages/{stage.name}.json names the table and the signing keys: commit it. make deploy then creates the "
+        "stage with its data and events. For an empty stage, remove both from the file. See docs/deploy.md."
     )
 
 

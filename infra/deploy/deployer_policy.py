@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from infra.paths import ROOT
 
-# Resources are named, unless AWS has no name for them: the reason is here. Actions by what the command does.
+# The actions that the command calls, by the resource that they need.
 _BUCKET_ACTIONS: Final = (
     "s3:CreateBucket", "s3:ListBucket", "s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls", "s3:GetBucketPolicy", "s3:PutBucketPolicy",
@@ -178,7 +178,7 @@ def command_policy(target: Target) -> dict[str, Any]:
     tables = target.arn("dynamodb", f"table/{stack}-*")
     return _document(
         _allow("Stack", _STACK_ACTIONS, target.arn("cloudformation", f"stack/{stack}/*"), transform),
-        # Finding the stack of a resource and Lambda's quota accept no resource.
+        # These two accept no resource.
         _allow("Account", ("cloudformation:DescribeStackResources", "lambda:GetAccountSettings"), "*"),
         _allow("Bucket", _BUCKET_ACTIONS, bucket),
         _allow("Packages", ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"{bucket}/{stack}/*"),
@@ -262,7 +262,7 @@ def execution_policy(target: Target) -> dict[str, Any]:
 
 
 def boundary_policy() -> dict[str, Any]:
-    """Return a boundary for the stack's roles: every action that one of them uses. Policies name the resources."""
+    """Return a boundary for the stack's roles: every action that one of them uses, on all resources."""
     actions = {
         "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams",
         "logs:FilterLogEvents", "logs:GetLogEvents", "logs:PutLogEvents",

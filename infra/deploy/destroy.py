@@ -47,7 +47,7 @@ def _check_published(account: Account, stack: StackState) -> None:
 
 
 def _kept(cloudformation: Any, stack: StackState) -> list[str]:
-    """Return the resources that stay: those that the template retains, and those that the stack uses only."""
+    """Return the resources that stay: those that the template retains, and those that the stack does not own."""
     template = deployed_template(cloudformation, stack.name)
     kept = {
         name: physical_id
@@ -69,7 +69,7 @@ def _kept(cloudformation: Any, stack: StackState) -> list[str]:
 def _delete(cloudformation: Any, stack: StackState) -> None:
     """Delete a stack. EventBridge refuses to delete a bus that has an archive, so that bus is kept.
 
-    Since its template retains the bus, a stack's deletion does not reach it. A stack of an earlier release fails on it.
+    The template now retains the bus, so only the deletion of a stack of an earlier release fails on it.
     """
     poll = stacks.POLL_SECONDS
     # CloudFormation accepts resources to keep only after a deletion failed on them.
@@ -84,7 +84,7 @@ def _delete(cloudformation: Any, stack: StackState) -> None:
 
 
 def _only_bus(cloudformation: Any, name: str) -> list[str]:
-    """Return the bus if nothing else of a stack could not be deleted."""
+    """Return the bus if it is the only resource of a stack that could not be deleted."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     failed = [
         each["LogicalResourceId"]

@@ -64,7 +64,7 @@ def check_parameters(parameters: Mapping[str, str], template: Mapping[str, Any])
     ]
     if wrong:
         raise DeployError(
-            "Parameters of the stage's file that the template does not accept:\n" + "\n".join(wrong)
+            "The template does not accept these parameters of the stage's file:\n" + "\n".join(wrong)
         )
 
 

@@ -14,7 +14,7 @@ PARAMETER: Final = "ApiLogRole"
 def log_role(account: Account, stage: Stage, stack: StackState) -> tuple[str, str]:
     """Return the value of the parameter `ApiLogRole` and a line about the role.
 
-    The role that another team's stack set stays. A stack that set the role keeps it.
+    A role that another team's stack set stays, and a stack that set the role keeps it.
     """
     given = stage.parameters.get(PARAMETER)
     try:

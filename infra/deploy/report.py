@@ -86,7 +86,7 @@ def check_data_is_kept(change_set: ChangeSet, adopted: Adopted) -> None:
     if lost:
         raise DeployError(
             "This deployment would take resources with data out of use:\n" + "\n".join(lost) + "\n"
-            "Nothing was changed. Check that you deploy the right release, and docs/deploy.md, Troubleshooting."
+            "Nothing was changed. Check that you deploy the right release; see docs/deploy.md, Troubleshooting."
         )
 
 
@@ -152,7 +152,7 @@ def _alarms_line(account: Account, stage: Stage, stack: StackState) -> str:
         return f"alarms: {address} is not subscribed yet, and has to confirm AWS's email once"
     if any(arn.startswith("arn:") for arn in arns):
         return f"alarms: {address}"
-    return f"alarms: nobody is notified: {address} has not confirmed yet; press the link in AWS's email"
+    return f"alarms: nobody is notified: {address} has not confirmed yet; open the link in AWS's email"
 
 
 def _known(what: str, line: Callable[[], str]) -> str:

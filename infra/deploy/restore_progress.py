@@ -21,7 +21,7 @@ class RestoreProgress(
     marker: datetime | None = None
     """When the marker was put on the bus, after everything closed. Its id is this time."""
     since: datetime | None = None
-    """The begin of the replayed window."""
+    """The start of the replayed window."""
     everything: bool = False
     """Whether events may be missing, so that every active link is revoked."""
     replay: str | None = None
@@ -39,4 +39,4 @@ class RestoreProgress(
     checked: int = 0
     """How many links with applied events were checked."""
     opening: bool = False
-    """Whether all links are checked: it is left to list the revoked ones, and to open bookings."""
+    """Whether all links are checked. What is left is to list the revoked links and to open bookings."""

@@ -17,7 +17,7 @@ _GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 class StackState:
     """A stack as CloudFormation describes it. `status` is None if it does not exist.
 
-    `resources` has the physical ids of its own resources by their logical ids, without those that it uses only.
+    `resources` has the physical ids of its own resources by their logical ids, without those that it does not own.
     """
 
     name: str

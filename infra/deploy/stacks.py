@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     PLANNED = "planned"
 
 
-# The creation of such a stack failed or was never begun, so it has nothing in use, and it can't be updated.
+# A stack in one of these states was never created completely: nothing of it is in use, and it can't be updated.
 FAILED_CREATIONS: Final = frozenset(
     {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"}
 )

@@ -1,7 +1,7 @@
 """Wait until every replayed event is applied; docs/adr/0014-restore.md explains the conditions.
 
 AWS has no exact count of an archive's events, so five conditions are required together: the replay is complete and
-EventBridge has stopped to retry, the marker was received, the queue has been empty for two minutes, its dead-letter
+EventBridge has stopped retrying, the marker was received, the queue has been empty for two minutes, its dead-letter
 queue is empty, and at least as many messages were applied as CloudWatch counts.
 """
 
@@ -72,7 +72,7 @@ def wait_until_applied(
         done = done or _given_up(progress, redone, sent, now - counting_since, marker_found=marker_found)
         if done:
             return done
-        say(f"Redone {redone:,} of {_number(sent)} events; waiting for {_missing(sent, marker_found)} …")
+        say(f"Applied {redone:,} of {_number(sent)} events; waiting for {_missing(sent, marker_found)} …")
 
 
 def wait_until_quiet(account: Account, found: Mapping[str, str], earliest: datetime, clock: Clock) -> None:
@@ -154,7 +154,7 @@ def _judged(
 def _given_up(
     progress: RestoreProgress, redone: int, sent: int | None, waited: timedelta, *, marker_found: bool
 ) -> Applied | None:
-    """Return None while it is worth to wait; then an incomplete result if the restore accepts gaps.
+    """Return None while waiting may help; then an incomplete result if the restore accepts gaps.
 
     Raise `IncompleteReplayError` or `DeployError` otherwise.
     """
@@ -163,19 +163,18 @@ def _given_up(
         return None
     if not marker_found:
         raise IncompleteReplayError(
-            f"The last event of the archive, the restore's own marker, was not received in {limit / 60:.0f} minutes "
-            f"after the replay. {AGAIN}"
+            f"The restore's marker was not received within {limit / 60:.0f} minutes after the replay. {AGAIN}"
         )
     if progress.gap:
         return Applied(redone, sent, complete=False)
     if sent is None:
         raise DeployError(
-            f"{redone:,} events were redone, but CloudWatch has no count of the events that were sent to compare "
+            f"{redone:,} events were applied, but CloudWatch has no count of the events that were sent, to compare it "
             "with. Bookings stay closed: run the command again later. To continue without this comparison: "
             "COUNT=skip. To revoke every active link: GAP=revoke."
         )
     raise IncompleteReplayError(
-        f"{sent:,} events were sent, {redone:,} redone. {AGAIN} To continue without the others, and revoke every "
+        f"{sent:,} events were sent, {redone:,} applied. {AGAIN} To continue without the others, and revoke every "
         "active link: GAP=revoke."
     )
 

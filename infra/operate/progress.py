@@ -28,7 +28,7 @@ class Progress:
         save_stage(dataclasses.replace(self.stage, restore=self.known), closed=self.closed)
 
     def close(self, closed: Closed, stage: Stage) -> None:
-        """Record what is closed from now on, and the table that the stage uses. `all` is never reduced."""
+        """Record what is closed from now on, and the table that the stage uses. `all` stays `all`."""
         self.stage = stage
         self.closed = "all" if self.closed == "all" else closed
         self.save()

@@ -110,7 +110,7 @@ def read_archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
     archive: dict[str, Any] = account.client("events").describe_archive(ArchiveName=name)
     if archive["EventSourceArn"] != found["EventBusArn"]:
         raise DeployError(
-            f"The archive {name} is of {archive['EventSourceArn']}, not of the stage's bus: deploy the stage first."
+            f"The archive {name} belongs to {archive['EventSourceArn']}, not the stage's bus: deploy the stage first."
         )
     return archive
 
@@ -149,7 +149,7 @@ def put_marker(account: Account, found: Mapping[str, str], run: str, at: datetim
     if response["FailedEntryCount"]:
         reason = response["Entries"][0].get("ErrorMessage", "no reason is given")
         raise DeployError(
-            f"The event bus did not accept the restore's marker: {reason} Run the command again."
+            f"The event bus did not accept the restore's marker: {reason}\nRun the command again."
         )
 
 

@@ -173,7 +173,7 @@ class _Restore:
     def _close_everything(self) -> None:
         """Close all changes, and wait until the events of all changes are in the archive.
 
-        A change between the last check and the use of the restored table would be lost. One after it would hide an
+        A change between the last check and the use of the restored table would be lost. A later change would hide an
         archived event, or be undone by it.
         """
         self._close("all")
@@ -194,7 +194,7 @@ class _Restore:
         """
         self._copy_revocations()
         stage = dataclasses.replace(self.progress.stage, table=self.table)
-        self.say(f"Deploying over {self.table}, still closed …")
+        self.say(f"Deploying over {self.table}; everything stays closed …")
         self.progress.close("all", stage)
         self._deploy(stage, "all")
         self._copy_revocations()
@@ -212,7 +212,7 @@ class _Restore:
                 self.say("Replaying the events since then …")
                 replay_events(self.account, self.found, self.known, self.clock)
                 self.progress.save(replay_completed_at=self.clock.now())
-            self.say("Waiting until every event is redone …")
+            self.say("Waiting until every event is applied …")
             applied = wait_until_applied(
                 self.account, self.found, self.known,
                 skip_count=self.plan.skip_count, say=self.say, clock=self.clock,
@@ -221,14 +221,14 @@ class _Restore:
             self.progress.save(replay=None)
             raise
         sent = "an unknown number of" if applied.sent is None else f"{applied.sent:,}"
-        self.say(f"Redone {applied.redone:,} of {sent} events.")
+        self.say(f"Applied {applied.redone:,} of {sent} events.")
         if not applied.complete:
             self.progress.save(everything=True)
 
     def _begin_replay(self) -> None:
-        """Choose the window and name of a replay. Only its own messages are counted, so earlier ones end first."""
+        """Choose the window and name of a replay, once the messages of an earlier one, which don't count, are gone."""
         if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
-            self.say("Waiting until the events of an earlier replay are redone …")
+            self.say("Waiting until the events of an earlier replay are applied …")
             wait_until_quiet(self.account, self.found, self.clock.now(), self.clock)
         before, _ = count_messages(self.account, self.found, self.table, clock=self.clock)
         now = self.clock.now()
@@ -254,7 +254,9 @@ class _Restore:
             checked, is_last = self.known.checked + reply.checked, reply.cursor is None
             self.progress.save(cursor=reply.cursor, checked=checked, opening=is_last)
             if reply.cursor is not None:
-                self.say(f"Checked {self.known.checked:,} links, revoked {reply.revoked:,} of the last …")
+                self.say(
+                    f"Checked {self.known.checked:,} links; revoked {reply.revoked:,} in the last step …"
+                )
 
     def _open(self) -> Restored:
         """List the revoked links, and open bookings."""
@@ -322,7 +324,7 @@ def _was_open(account: Account, stage: Stage) -> bool:
 
 
 def _reopened(known: RestoreProgress) -> RestoreProgress:
-    """Return the progress after bookings were open: only the restored table is of use."""
+    """Return the progress after bookings were open: only the restored table can be used again."""
     return RestoreProgress(to=known.to, gap=known.gap, table=known.table)
 
 

@@ -17,14 +17,14 @@ def restored_name(source: str, now: datetime) -> str:
 
 
 def is_restored(table: Mapping[str, Any]) -> bool:
-    """Return whether a restore made a table; `table` is its description."""
+    """Return whether a table was created by a restore; `table` is its description."""
     return "RestoreSummary" in table or _MARK in table["TableName"]
 
 
 def restore_table(
     account: Account, source: str, target: str, moment: datetime, say: Callable[[str], None]
 ) -> None:
-    """Start to restore a table's state at a moment to a new table, if that was not begun before."""
+    """Start to restore a table, as it was at a moment, to a new table, unless that was begun before."""
     if find_table(account, target) is not None:
         return
     say(f"Restoring {source} as of {moment:%Y-%m-%d %H:%M:%S} UTC to {target}; this takes minutes to hours …")

@@ -102,7 +102,7 @@ def _take(account: Account, found: Mapping[str, str], step: Step, kind: type[_R]
         except _NoReplyError as error:
             if attempt == _ATTEMPTS:
                 raise DeployError(
-                    f"The function {found['RestoreFunction']} has not replied {_ATTEMPTS} times: {error}. "
+                    f"The function {found['RestoreFunction']} has not replied in {_ATTEMPTS} attempts: {error}. "
                     "Bookings stay closed. Read its log, and run the command again."
                 ) from error
             clock.wait(error.pause)

@@ -79,7 +79,7 @@ def _function_alarms(names: Sequence[str]) -> Iterable[Alarm]:
     )  # fmt: skip
     yield Alarm(
         name="LambdaThrottles",
-        what="Lambda did not start a function of this account and Region: the concurrency quota is used up.",
+        what="Lambda did not start a function of this account and region: the concurrency quota is used up.",
         to_do="Find the function that uses it on the dashboard, and raise the quota Concurrent executions.",
         heading=heading, namespace="AWS/Lambda", metric="Throttles", statistic="Sum", above=0,
     )  # fmt: skip

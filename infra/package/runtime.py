@@ -43,7 +43,7 @@ def deprecation_warning(today: date) -> str | None:
         return None
     return (
         f"AWS deprecates {LAMBDA_NAME} on {DEPRECATED}: functions then get no security patches. "
-        "Deploy a release of Admit One with a newer runtime before."
+        "Deploy a release of Admit One with a newer runtime before that date."
     )
 
 

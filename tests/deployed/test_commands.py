@@ -143,7 +143,7 @@ def test_the_default_bus_accepts_only_commands_of_listed_sources_for_this_stage_
     assert len(links_of(stack, event_type["hostId"])) == 1
 
 
-def test_the_own_bus_accepts_no_command_with_the_source_of_the_products_events(stack: Stack) -> None:
+def test_the_stacks_bus_accepts_no_command_with_the_source_of_the_products_events(stack: Stack) -> None:
     """P9: the functions may put events with this source, and `webhook_deliver` talks to endpoints of strangers."""
     events, bus = stack.client("events"), stack.physical_id("EventBus")
     name = stack.physical_id("CommandsOnOwnBus").split("|")[-1]

@@ -30,7 +30,7 @@ EXPLAINED: Final = {
     "s3:PutBucketPublicAccessBlock": "a new bucket has this setting; test_deploy.py removes it",
 }
 
-# Statements whose resources ministack names otherwise than AWS; the test allows their actions on all resources.
+# Statements whose resources have other names on ministack; the test allows their actions on all resources.
 NAMED_OTHERWISE: Final = {"Bus"}
 
 

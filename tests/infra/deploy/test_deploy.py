@@ -358,7 +358,7 @@ def test_a_deployment_that_takes_data_out_of_use_is_refused(
     put: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A wrong release must not replace the table or the keys; CloudFormation would retain them, but without use."""
+    """A wrong release must not replace the table or the keys: CloudFormation would keep them, but no stack use them."""
     assert _run("deploy", "--stage", "kept") == 0
     before = _resources(account, "admit-one-kept")
     changed = renamed(packaged.read_template(), "SigningSecret", "OtherSecret")

@@ -27,7 +27,7 @@ LIMITS = {
 def test_cloudformation_may_do_what_the_templates_resources_need_and_no_more(
     resources: dict[str, Any],
 ) -> None:
-    """Only an account shows whether these actions are enough: ministack does not check CloudFormation's own calls."""
+    """Only an account on AWS shows if these actions are enough: ministack does not check CloudFormation's own calls."""
     types = {each["Type"] for each in resources.values()}
     assert types - set(TYPE_ACTIONS) == set(), "a new type needs its actions"
     assert set(TYPE_ACTIONS) - types <= {"AWS::Events::EventBusPolicy"}, "a type that is gone"

@@ -67,7 +67,7 @@ def test_a_bus_that_has_an_archive_is_kept_and_the_stack_is_deleted() -> None:
     assert cloudformation.status == "DELETE_COMPLETE"
 
 
-def test_a_stack_of_which_something_else_stays_is_reported_once() -> None:
+def test_a_stack_that_keeps_another_resource_is_reported_once() -> None:
     cloudformation = CloudFormation("UPDATE_COMPLETE", "EventBus", "Waf")
     with pytest.raises(StackError, match="Waf"):
         _delete(cloudformation)

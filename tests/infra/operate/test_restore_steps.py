@@ -145,8 +145,8 @@ def test_bookings_that_somebody_opened_are_closed_and_settled_again(run: Callabl
 @pytest.mark.parametrize(
     ("changes", "plan", "words"),
     [
-        ({"metrics": lambda _: 4}, {}, "4 events were sent, 3 redone"),
-        ({"lost": {1}}, {}, "3 events were sent, 2 redone"),
+        ({"metrics": lambda _: 4}, {}, "4 events were sent, 3 applied"),
+        ({"lost": {1}}, {}, "3 events were sent, 2 applied"),
         ({"metrics": lambda _: None}, {}, "COUNT=skip"),
         ({"dead": 1}, {}, "1 events could not be applied"),
         ({"arrivals": (0.0, 90.0), "metrics": lambda _: 0}, {}, None),
@@ -155,7 +155,7 @@ def test_bookings_that_somebody_opened_are_closed_and_settled_again(run: Callabl
         ({"metrics": lambda cloud: cloud.sent_before(minutes=14)}, {}, None),
         ({"metrics": lambda _: 0}, {}, None),
         ({"metrics": lambda _: None}, {"skip_count": True}, None),
-        ({"metrics": lambda _: 4}, {"skip_count": True}, "4 events were sent, 3 redone"),
+        ({"metrics": lambda _: 4}, {"skip_count": True}, "4 events were sent, 3 applied"),
     ],
     ids=[
         "metric higher", "event lost", "no metric", "dead letter", "an event 90 s late", "an event 5 min late",
@@ -184,9 +184,9 @@ def test_bookings_open_only_when_every_condition_holds(
 
 
 def test_a_restore_without_its_marker_replays_again(run: Callable[..., Restored]) -> None:
-    """P1: counts of zero prove nothing if the archive's last minute was not replayed."""
+    """P1: counts of zero prove nothing if the marker's minute was not replayed."""
     cloud = Cloud(put_reply={"FailedEntryCount": 0})  # and archived too late
-    with pytest.raises(DeployError, match="marker, was not received in 30 minutes"):
+    with pytest.raises(DeployError, match="marker was not received within 30 minutes"):
         run(cloud, moment=MOMENT)
     assert cloud.opened_with == []
     [first] = cloud.replays.values()
@@ -263,7 +263,9 @@ def test_a_function_that_never_replies_or_refuses_stops_the_restore() -> None:
     """A step is sent six times at most; a step for another table only once."""
     timed_out = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
     cloud = Cloud(replies=[timed_out] * 9)
-    with pytest.raises(DeployError, match=r"has not replied 6 times: Sandbox\.Timedout: Task timed out"):
+    with pytest.raises(
+        DeployError, match=r"has not replied in 6 attempts: Sandbox\.Timedout: Task timed out"
+    ):
         steps.count_messages(cloud.account, cloud.outputs(), cloud.table, clock=cloud.clock)
     assert len(cloud.steps) == 6
     cloud = Cloud(replies=[{"errorType": "OtherTableError", "errorMessage": "deploy the stage"}])
@@ -305,7 +307,7 @@ def test_the_archive_that_the_stack_names_is_replayed(
     monkeypatch.setattr(replay, "find_unpublished", lambda *_: [])
     assert replay.find_gaps(cloud.account, cloud.outputs(), MOMENT) == gaps
     cloud.archive["EventSourceArn"] = "arn:another"
-    with pytest.raises(DeployError, match="not of the stage's bus"):
+    with pytest.raises(DeployError, match="not the stage's bus"):
         replay.find_gaps(cloud.account, cloud.outputs(), MOMENT)
 
 
@@ -370,7 +372,7 @@ def test_the_higher_count_of_the_two_metrics_is_compared() -> None:
     assert sent_messages(account, found, begun, BEGIN) is None
 
 
-def test_waiting_is_founded_on_what_aws_documents() -> None:
+def test_the_waits_are_as_long_as_aws_documents() -> None:
     """The waits are longer than SQS and EventBridge need; their own descriptions say how long."""
     loader = Loader()
     sqs = loader.load_service_model("sqs", "service-2")

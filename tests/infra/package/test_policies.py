@@ -9,7 +9,7 @@ from infra.paths import ROOT
 
 LOG: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
-# Without the right of every function to write its own log.
+# Without the permission to write its own log, which every function has.
 MAY: Final[dict[str, set[str]]] = {
     "api_handler": {
         "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",

@@ -117,7 +117,7 @@ def test_every_function_mapping_and_schedule_is_stopped(resources: dict[str, Any
     assert max(LATE.values()) <= 60
 
 
-def test_a_rule_that_can_not_deliver_sets_off_an_alarm(template: dict[str, Any]) -> None:
+def test_a_rule_that_cannot_deliver_sets_off_an_alarm(template: dict[str, Any]) -> None:
     """P6: an event that EventBridge can't deliver is in a dead-letter queue, and each of them has an alarm."""
     rules = {
         name: each for name, each in template["Resources"].items() if each["Type"] == "AWS::Events::Rule"

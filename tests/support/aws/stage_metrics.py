@@ -19,7 +19,7 @@ from tests.support.aws.cloudwatch_alarms import Metrics
 
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 _STUCK_MINUTES: Final = STUCK_AGE / timedelta(minutes=1)
-_RECEIVES_WITH_AGE: Final = 3  # SQS leaves a message out of the age after so many receives
+_RECEIVES_WITH_AGE: Final = 3  # after this many receives, SQS leaves a message out of the age
 _API: Final = {"ApiName": {"Ref": "AWS::StackName"}, "Stage": "api"}
 
 
