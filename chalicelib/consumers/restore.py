@@ -10,9 +10,9 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.consumers.batch import Message, batch_response, handle_each, log_retry
+from chalicelib.consumers.batch import Message, RetryMessageError, batch_response, handle_each, log_retry
 from chalicelib.consumers.time_left import has_time
-from chalicelib.domain.errors import TryLaterError
+from chalicelib.domain.errors import Fault, TryLaterError
 from chalicelib.domain.events.envelopes import read_envelope
 from chalicelib.domain.restore_steps import (
     MARKER_SOURCE,
@@ -65,8 +65,14 @@ def _take_step(world: World, step: Step, context: object) -> dict[str, Any]:
 
 
 def _apply(world: World, message: dict[str, Any]) -> Applied:
-    """Apply one message of the queue: an event, or the marker of this restore."""
+    """Apply one message of the queue: an event, or the marker of this restore.
+
+    Raise `RetryMessageError` for an event while changes are possible: an event with a higher sequence would make a link
+    active again that the restore revoked (P1).
+    """
     if message.get("source") != MARKER_SOURCE:
+        if world.is_writable:
+            raise RetryMessageError("no restore is running, so no event is applied", Fault("not-restoring"))
         envelope = read_envelope(message["detail"])
         correlate(envelope.correlation_id)
         return apply_event(world, envelope)

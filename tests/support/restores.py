@@ -65,9 +65,27 @@ def running_on(site: Site, table: Table) -> Iterator[None]:
         bootstrap.forget()
 
 
+@contextmanager
+def closed(what: str) -> Iterator[None]:
+    """Close bookings (`yes`) or all changes (`all`) within the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOOKINGS_CLOSED", what)
+        bootstrap.forget()
+        try:
+            yield
+        finally:
+            patch.undo()
+            bootstrap.forget()
+
+
 def replay_all(messages: Sequence[str], rounds: int = 30) -> None:
-    """Deliver messages, and redeliver those that fail, until the function has handled all, as a queue does."""
-    left = dict(enumerate(messages))
+    """Close all changes, and deliver messages until the function has handled all, as a queue does."""
+    with closed("all"):
+        _deliver(dict(enumerate(messages)), rounds)
+
+
+def _deliver(left: dict[int, str], rounds: int) -> None:
+    """Deliver messages by their ids, and redeliver those that fail."""
     for _ in range(rounds):
         numbers = list(left)
         for at_ in range(0, len(numbers), 10):

@@ -18,7 +18,7 @@ from chalicelib.store import items, restore as restore_store
 from tests.support.app import Caller, Site, at, created, ok
 from tests.support.aws.engines import Table
 from tests.support.commands import Deadline
-from tests.support.restores import Archive, Item, finish, replay_all, restore, running_on, take
+from tests.support.restores import Archive, Item, closed, finish, replay_all, restore, running_on, take
 
 LINKS: Final = 7
 NO_TIME: Final = 0  # reads of the clock until too little time is left
@@ -178,7 +178,7 @@ def test_a_revocation_whose_reply_was_lost_is_recorded(site: Site, lost: Lost) -
 def test_the_number_of_applied_messages_is_exact(site: Site, lost: Lost) -> None:
     """P1: a message counts once, after its event is applied; `make restore` opens bookings when all are counted."""
     table = restore(site, lost.backup)
-    with running_on(site, table):
+    with running_on(site, table), closed("all"):
 
         def count(marker: str | None = None) -> tuple[int, bool]:
             messages, found, cursor = 0, False, None
