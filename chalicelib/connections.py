@@ -1,5 +1,6 @@
-"""Drop connections that may have died while Lambda froze the function (docs/adr/0028-connections.md)."""
+"""Drop connections that may have died while Lambda froze the function, and make new ones cheap (ADR 28)."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,32 @@ def keep_fresh(client: Any, clocks: Clocks = both_clocks) -> None:
     events.register("before-call", idle.before_call)
     events.register("after-call", idle.after_call)
     events.register("after-call-error", idle.after_failure)
+
+
+def load_certificates_once(client: Any) -> None:
+    """Make a botocore client load the file of trusted certificates once, not for each new connection.
+
+    All connections of a client share a TLS context, which keeps what it loaded. But botocore passes the file with each
+    connection, and urllib3 loads it again, which takes longer than the rest of the call. The context verifies every
+    server as before. If botocore has renamed these private attributes, nothing changes: it loads the file each time.
+    """
+    try:
+        pools = client._endpoint.http_session._manager.connection_pool_kw  # noqa: SLF001 - botocore has no other way
+        context = pools["ssl_context"]
+        context.load_verify_locations = _once(context.load_verify_locations)
+    except (AttributeError, KeyError, TypeError):
+        return
+
+
+def _once(load: Callable[..., None]) -> Callable[..., None]:
+    """Return `load`, called only once with the same arguments, also by threads. A load that fails is repeated."""
+    lock, loaded = threading.Lock(), functools.cache(load)
+
+    def load_once(*files: Any, **more: Any) -> None:
+        with lock:
+            loaded(*files, **more)
+
+    return load_once
 
 
 class _Idle:

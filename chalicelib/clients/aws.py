@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from chalicelib.clients.failures import FAILURES, is_temporary
-from chalicelib.connections import keep_fresh
+from chalicelib.connections import keep_fresh, load_certificates_once
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
 READ_TIMEOUT_SECONDS: Final = 5
@@ -87,4 +87,5 @@ class Aws:
         )
         client = self._session().create_client(service, config=config)
         keep_fresh(client)
+        load_certificates_once(client)
         return client

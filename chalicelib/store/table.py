@@ -14,7 +14,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.connections import keep_fresh
+from chalicelib.connections import keep_fresh, load_certificates_once
 from chalicelib.domain.errors import Fault, StoreUnavailableError, ThrottledError, TryLaterError
 from chalicelib.store.faults import SERVICE, ConditionRefused, RawItem, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
@@ -72,6 +72,7 @@ class Table:
             with self._lock:
                 if client is not self._fresh:
                     keep_fresh(client)
+                    load_certificates_once(client)
                     self._fresh = client
         return client
 

@@ -20,6 +20,7 @@ from tests.bench.pages import slots, weight
 from tests.bench.prices import prices
 from tests.bench.report.sections import FOLDER, Section, write_report
 from tests.bench.sizes import sizes
+from tests.bench.tls_connections import tls_connections
 from tests.bench.warm_redeem import warm_redeem
 
 ALL: Final[dict[str, Callable[[], Section]]] = {
@@ -30,6 +31,7 @@ ALL: Final[dict[str, Callable[[], Section]]] = {
     "anonymous": anonymous,
     "warm": warm_redeem,
     "cold": cold_start,
+    "tls": tls_connections,
     "lists": lists,
     "bulk": bulk,
     "load": load,
