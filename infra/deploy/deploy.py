@@ -164,7 +164,7 @@ class _Prepared:
         change_set = plan_stack(cloudformation, deployment, sent.url)
         if change_set:
             try:
-                check_data_is_kept(change_set, adopted)
+                check_data_is_kept(change_set, adopted, self.stack)
             except DeployError:
                 discard(cloudformation, change_set)
                 raise

@@ -1,9 +1,9 @@
-"""Check a stage's file against its stack before a deployment: the same table, and bookings that stay closed."""
+"""Check a stage's file against its stack before a deployment: same table, same keys, and nothing opens unasked."""
 
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -13,39 +13,110 @@ from infra.deploy.stack_state import StackState
 from infra.deploy.stage import CLOSED, Stage
 from infra.deploy.table import compare_table
 
+_RANK: Final[Mapping[str, int]] = {"no": 0, "yes": 1, "all": 2}
 
-def checked_stage(
-    stage: Stage, stack: StackState, *, switch: bool, reopen: bool, say: Callable[[str], None]
-) -> Stage:
-    """Return the stage to deploy, with the table that its stack uses if the file names none.
+Say = Callable[[str], None]
+
+
+def checked_stage(stage: Stage, stack: StackState, *, switch: bool, reopen: bool, say: Say) -> Stage:
+    """Return the stage to deploy, with the table and the signing keys that its stack uses if the file names none.
 
     A checkout without the latest version of the stage's file would replace the table of a restored stage with an empty
-    one, or open bookings during a restore. Raise `DeployError` if the file names another table than the stack uses,
-    unless `switch`, and if it would open bookings, unless `reopen`.
+    one, create new signing keys, with which no link works, or open a stage during a restore. Raise `DeployError` if the
+    file names another table or other keys than the stack uses, unless `switch`, and if it would open what is closed,
+    unless `reopen`.
     """
-    file = f"infra/stages/{stage.name}.json"
     if not stack.exists:
         return stage
-    closed, wanted = stack.parameters.get(CLOSED, "no"), stage.parameters.get(CLOSED, "no")
-    if closed != "no" and wanted == "no" and not reopen:
-        raise DeployError(
-            f"Bookings of {stack.name} are closed, so a restore may be running, and {file} would open them. Get the "
-            f"latest version of the file, or continue with make restore STAGE={stage.name}. To open bookings: OPEN=yes"
+    if not reopen:
+        _check_stays_closed(stage, stack)
+    same = with_used_keys(_with_used_table(stage, stack, say, switch=switch), stack, say, switch=switch)
+    if "no" in {each.parameters.get(CLOSED, "no") for each in (stack, stage)}:
+        _check_no_switch(same, stack)
+    return same
+
+
+def with_used_keys(stage: Stage, stack: StackState, say: Say, *, switch: bool = False) -> Stage:
+    """Return the stage with the signing keys that its stack uses but does not own, if the file names none.
+
+    Raise `DeployError` if the file names others, unless `switch`: with other keys, no link and no booking's URL works.
+    """
+    used, named = stack.outputs.get("SigningSecretId"), stage.signing_secret
+    if not used or (named and _is_secret(named, used)):
+        return stage
+    if named is None:
+        if stack.resources.get("SigningSecret") == used:
+            return stage
+        say(
+            f"{_file(stage)} doesn't name the signing keys that the stack uses, {used}; using them. Add them to it."
         )
+        return dataclasses.replace(stage, signing_secret=used)
+    if not switch:
+        raise DeployError(
+            f"{_file(stage)} names the signing keys {named}, but {stack.name} uses {used}. Correct the file: with "
+            f"other keys, no link works. To use {named} from now on: make deploy STAGE={stage.name} SWITCH=yes"
+        )
+    return stage
+
+
+def _with_used_table(stage: Stage, stack: StackState, say: Say, *, switch: bool) -> Stage:
     used = stack.outputs.get("TableName")
     if not used or stage.table == used:
         return stage
     if stage.table is None:
         if stack.resources.get("Table") == used:
             return stage
-        say(f"{file} doesn't name the table that the stack uses, {used}; using it. Add it to the file.")
+        say(
+            f"{_file(stage)} doesn't name the table that the stack uses, {used}; using it. Add it to the file."
+        )
         return dataclasses.replace(stage, table=used)
     if not switch:
         raise DeployError(
-            f"{file} names the table {stage.table}, but {stack.name} uses {used}. Correct the file. "
+            f"{_file(stage)} names the table {stage.table}, but {stack.name} uses {used}. Correct the file. "
             f"To use {stage.table} from now on, with the data in it: SWITCH=yes"
         )
     return stage
+
+
+def _check_stays_closed(stage: Stage, stack: StackState) -> None:
+    """Raise `DeployError` if a deployment would open something that is closed: no < yes < all."""
+    closed, wanted = stack.parameters.get(CLOSED, "no"), stage.parameters.get(CLOSED, "no")
+    # P1: under `all`, a restore counts the archived uses; a change in the meantime would hide some of them.
+    if wanted not in _RANK or _RANK[wanted] >= _RANK.get(closed, 0):
+        return
+    what, opened = ("Bookings", "bookings") if closed == "yes" else ("All changes", "changes")
+    raise DeployError(
+        f"{what} of {stack.name} are closed, so a restore may be running, and {_file(stage)} would open {opened}. Get "
+        f"the latest version of the file, or continue with make restore STAGE={stage.name}. To open {opened}: OPEN=yes"
+    )
+
+
+def _check_no_switch(stage: Stage, stack: StackState) -> None:
+    """Raise `DeployError` if a stage changes to another table or other keys while bookings are or will be open.
+
+    P1: a rollback would return to the old table, in which the links that were used meanwhile are active.
+    """
+    table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
+    changed = []
+    if table and stage.table and stage.table != table:
+        changed.append(f"the table {stage.table} in place of {table}")
+    if secret and stage.signing_secret and not _is_secret(stage.signing_secret, secret):
+        changed.append(f"the signing keys {stage.signing_secret} in place of {secret}")
+    if changed:
+        raise DeployError(
+            f"{_file(stage)} uses {' and '.join(changed)} while bookings are open. If the deployment is rolled back, "
+            "bookings that were made meanwhile are lost. Deploy three times: first only with BookingsClosed yes, then "
+            "also with SWITCH=yes, and at the end with BookingsClosed no and OPEN=yes"
+        )
+
+
+def _is_secret(named: str, arn: str) -> bool:
+    """Return whether a secret's name, partial ARN or ARN names the secret with an ARN."""
+    return re.fullmatch(rf"(arn:\S+:secret:)?{re.escape(named)}(-\w{{6}})?", arn) is not None
+
+
+def _file(stage: Stage) -> str:
+    return f"infra/stages/{stage.name}.json"
 
 
 def check_parameters(parameters: Mapping[str, str], template: Mapping[str, Any]) -> None:

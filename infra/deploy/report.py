@@ -9,12 +9,13 @@ from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted, planned_updates
 from infra.deploy.concurrency import LambdaQuota, background_concurrency
 from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import FAILED_CREATIONS, ChangeSet
+from infra.deploy.stacks import FAILED_CREATIONS, Change, ChangeSet
 from infra.deploy.stage import CLOSED, Stage
 from infra.deploy.table import compare_table
 from infra.package.monitoring import dead_letter_queues
 
 _WITH_DATA: Final = frozenset({"Table", "SigningSecret", "EventBus", "EventArchive"})
+_OUTPUTS: Final = {"Table": "TableName", "SigningSecret": "SigningSecretId"}
 _CLOSED: Final = {"no": "bookings are open", "yes": "bookings are closed", "all": "all changes are closed"}
 
 
@@ -74,20 +75,35 @@ def will_lines(
     yield watching
 
 
-def check_data_is_kept(change_set: ChangeSet, adopted: Adopted) -> None:
-    """Raise `DeployError` if a change set removes or replaces a resource with data that is not adopted."""
+def check_data_is_kept(change_set: ChangeSet, adopted: Adopted, stack: StackState) -> None:
+    """Raise `DeployError` if a change set takes a resource with data out of use that is not adopted.
+
+    It does so if it removes or replaces the resource, or if it adds one to a stack that uses an existing one.
+    """
     types = {change.logical_id: {"Type": change.resource_type} for change in change_set.changes}
     with_data = (_WITH_DATA | set(dead_letter_queues({"Resources": types}))) - adopted.logical_ids
     lost = [
-        f"  {change.logical_id} ({change.resource_type}): {'replaced' if change.replaces else 'removed'}"
+        f"  {change.logical_id} ({change.resource_type}): {fate}"
         for change in change_set.changes
-        if change.logical_id in with_data and (change.action == "Remove" or change.replaces)
+        if change.logical_id in with_data and (fate := _fate(change, change_set, stack))
     ]
     if lost:
         raise DeployError(
             "This deployment would take resources with data out of use:\n" + "\n".join(lost) + "\n"
             "Nothing was changed. Check that you deploy the right release; see docs/deploy.md, Troubleshooting."
         )
+
+
+def _fate(change: Change, change_set: ChangeSet, stack: StackState) -> str | None:
+    """Return how a change takes data out of use, or None if it doesn't."""
+    if change.replaces:
+        return "replaced"
+    if change.action == "Remove":
+        return "removed"
+    used = stack.outputs.get(_OUTPUTS.get(change.logical_id, ""))
+    if change.action == "Add" and used and not change_set.creates:
+        return f"a new one in place of {used}"
+    return None
 
 
 def _stack_line(stack: StackState) -> str:

@@ -99,7 +99,8 @@ def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
 def save_stage(stage: Stage, *, closed: Closed) -> None:
     """Write to the stage's file which table and keys it uses, whether bookings are closed, and a restore's progress.
 
-    Later deployments and restores use them. The file's other parameters stay.
+    Later deployments and restores use them. The file's other parameters stay. Without a table, the file names none:
+    the stack owns it.
     """
     path = STAGES / f"{stage.name}.json"
     document = json.loads(path.read_text()) if path.exists() else {}
@@ -109,6 +110,8 @@ def save_stage(stage: Stage, *, closed: Closed) -> None:
     document["parameters"] = parameters
     if stage.table:
         document["table"] = stage.table
+    else:
+        document.pop("table", None)
     if stage.signing_secret:
         document["signingSecret"] = stage.signing_secret
     document.pop("restore", None)

@@ -20,6 +20,7 @@ from chalicelib.domain.restore_steps import RevokeReason
 from chalicelib.domain.team.api_keys import ApiKey
 from infra.deploy.account import Account, DeployError, explained, find_table, open_account
 from infra.deploy.deploy import deploy
+from infra.deploy.guards import with_used_keys
 from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import read_stack
 from infra.deploy.stage import CLOSED, Closed, Stage, read_stage, stack_outputs
@@ -90,6 +91,7 @@ def restore(
     Raise `DeployError`, `StackError`.
     """
     found = stack_outputs(account, stage)
+    stage = with_used_keys(stage, read_stack(account.client("cloudformation"), stage.stack), say)
     closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
     progress = Progress(stage, _begun(account, stage, plan), closed)
     run = _Restore(account, found, package, plan, progress, say, clock)

@@ -74,6 +74,10 @@ def _table(account: Ministack) -> str:
     return outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
 
 
+def _keys(account: Ministack) -> str:
+    return outputs(local_client("cloudformation", account.endpoint_url), STACK)["SigningSecretId"]
+
+
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the command does, in order: the operations that it calls, and the lines that it prints."""
@@ -324,11 +328,14 @@ def test_a_destroyed_stage_is_deployed_again_with_its_data_and_its_events(
 def test_a_deployment_without_the_stages_file_keeps_table_and_bookings_as_they_are(
     account: Ministack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P1: the stage of the test above uses an existing table, which its file names; another checkout lacks the file."""
+    """P1: the stage of the test above uses existing resources, named in its file. Another checkout lacks the file."""
     table, dynamodb = _table(account), local_client("dynamodb", account.endpoint_url)
+    keys = _keys(account)
     assert _run("deploy", "--stage", "dev") == 0
-    assert f"doesn't name the table that the stack uses, {table}; using it" in capsys.readouterr().out
-    assert _table(account) == table
+    output = capsys.readouterr().out
+    assert f"doesn't name the table that the stack uses, {table}; using it" in output
+    assert f"doesn't name the signing keys that the stack uses, {keys}; using them" in output
+    assert (_table(account), _keys(account)) == (table, keys), "with other keys, no link works"
 
     stages = tmp_path / "stages"
     stages.mkdir()
@@ -344,10 +351,14 @@ def test_a_deployment_without_the_stages_file_keeps_table_and_bookings_as_they_a
     (stages / "dev.json").write_text(json.dumps({"table": other}))
     assert _run("deploy", "--stage", "dev", "--open") == 1
     assert f"names the table {other}, but admit-one-dev uses {table}" in capsys.readouterr().err
+    assert _run("deploy", "--stage", "dev", "--switch", "--open") == 1
+    assert f"uses the table {other} in place of {table} while bookings are open" in capsys.readouterr().err
     assert _table(account) == table
-    assert _run("deploy", "--stage", "dev", "--switch", "--open", "--watch", "0") == 0
-    assert _table(account) == other
-    (stages / "dev.json").write_text(json.dumps({"table": "no-such-table"}))
+    closed = {"table": other, "parameters": {"BookingsClosed": "yes"}}
+    (stages / "dev.json").write_text(json.dumps(closed))
+    assert _run("deploy", "--stage", "dev", "--switch") == 0
+    assert (_table(account), _keys(account)) == (other, keys)
+    (stages / "dev.json").write_text(json.dumps({**closed, "table": "no-such-table"}))
     assert _run("deploy", "--stage", "dev", "--switch") == 1
     assert "there is no such table in us-east-1" in capsys.readouterr().err
 
@@ -460,7 +471,7 @@ def test_a_missing_region_or_missing_credentials_are_reported_before_any_change(
 def test_a_missing_or_foreign_bucket_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run("deploy", "--stage", "dev", "--bucket", "no-such-bucket-anywhere") == 1
+    assert _run("deploy", "--stage", "staging", "--bucket", "no-such-bucket-anywhere") == 1
     assert "There is no bucket no-such-bucket-anywhere" in capsys.readouterr().err
 
     refused = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
@@ -473,7 +484,7 @@ def test_a_missing_or_foreign_bucket_is_reported(
     monkeypatch.setattr(
         Account, "client", lambda self, name, *more: Refusing() if name == "s3" else real(self, name, *more)
     )
-    assert _run("deploy", "--stage", "dev", "--bucket", "someone-elses") == 1
+    assert _run("deploy", "--stage", "staging", "--bucket", "someone-elses") == 1
     output = capsys.readouterr().err
     assert "someone-elses is not this account's" in output
     assert "s3:PutObject" in output
@@ -494,7 +505,7 @@ def test_a_bucket_that_may_not_be_created_is_reported(
     monkeypatch.setattr(
         Account, "client", lambda self, name, *more: Refusing() if name == "s3" else real(self, name, *more)
     )
-    assert _run("deploy", "--stage", "dev") == 1
+    assert _run("deploy", "--stage", "staging") == 1
     output = capsys.readouterr().err
     assert "may not create the bucket admit-one-deploy-000000000000-us-east-1" in output
     assert "BUCKET=" in output
@@ -576,11 +587,11 @@ def test_the_log_role_that_another_team_set_stays(
 def test_an_error_in_a_stage_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """CloudFormation silently uses the default of a parameter whose name is misspelled."""
     (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
-    assert _run("deploy", "--stage", "dev") == 1
+    (tmp_path / "stages" / "staging.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
+    assert _run("deploy", "--stage", "staging") == 1
     assert "Unknown parameter AlarmEmial; the template has AlarmEmail" in capsys.readouterr().err
-    (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"LogRetentionDays": 31}}')
-    assert _run("deploy", "--stage", "dev") == 1
+    (tmp_path / "stages" / "staging.json").write_text('{"parameters": {"LogRetentionDays": 31}}')
+    assert _run("deploy", "--stage", "staging") == 1
     assert "  LogRetentionDays is '31', but must be one of 1, 3, 5, 7" in capsys.readouterr().err
 
 
@@ -612,6 +623,10 @@ def test_a_stage_file_keeps_what_a_command_saves(tmp_path: Path, monkeypatch: py
     assert read_stage("mine") == stage
     save_stage(dataclasses.replace(stage, restore=None), closed="no")
     assert read_stage("mine") == Stage("mine", {"LogRetentionDays": "90"}, "t2", "arn:secret")
+    save_stage(Stage("mine", table=None), closed="no")
+    assert read_stage("mine").table is None, (
+        "the stack owns its table, so a deployment must not change to another"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
     for wrong in ('{"restore": {"gap": true}}', '{"restore": {"to": "yesterday"}}', '{"restor": {}}'):
         (tmp_path / "mine.json").write_text(wrong)

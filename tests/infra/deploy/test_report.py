@@ -1,5 +1,6 @@
 """What `make deploy` says it found, and what it is going to do, for accounts in different states."""
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -179,13 +180,27 @@ def test_a_resource_with_data_is_neither_removed_nor_replaced_unless_its_success
         Change("Remove", "WebhookQueue", "AWS::SQS::Queue", replaces=False),
     )
     with pytest.raises(DeployError) as raised:
-        check_data_is_kept(change_set, Adopted())
+        check_data_is_kept(change_set, Adopted(), OWN)
     assert "  Table (AWS::DynamoDB::Table): removed\n  MailDlq (AWS::SQS::Queue): replaced\n" in str(
         raised.value
     )
     assert "EventBus" not in str(raised.value)
     adopted = Adopted(table={"TableName": "t2"})
-    check_data_is_kept(_change_set(change_set.changes[0], *change_set.changes[2:]), adopted)
+    check_data_is_kept(_change_set(change_set.changes[0], *change_set.changes[2:]), adopted, OWN)
+
+
+def test_a_stack_that_uses_an_existing_resource_gets_no_new_one() -> None:
+    """P1: with new signing keys, no link works; in an empty table, no link is used."""
+    added = [Change("Add", name, "X", replaces=False) for name in ("Table", "SigningSecret", "MailDlq")]
+    uses = dataclasses.replace(OWN, outputs={"TableName": "t2", "SigningSecretId": "s2"})
+    with pytest.raises(DeployError) as raised:
+        check_data_is_kept(_change_set(*added), Adopted(), uses)
+    assert (
+        "  Table (X): a new one in place of t2\n  SigningSecret (X): a new one in place of s2\nNothing"
+        in str(raised.value)
+    )
+    check_data_is_kept(_change_set(*added, creates=True), Adopted(), uses)
+    check_data_is_kept(_change_set(*added), Adopted(), OWN)
 
 
 @pytest.mark.parametrize(

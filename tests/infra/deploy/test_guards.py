@@ -1,0 +1,71 @@
+"""A stage's file that is out of date opens nothing, and changes neither the table nor the signing keys (P1)."""
+
+from typing import Any
+
+import pytest
+
+from infra.deploy.account import DeployError
+from infra.deploy.guards import checked_stage, with_used_keys
+from infra.deploy.stack_state import StackState
+from infra.deploy.stage import Stage
+
+KEYS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:admit-one-prod-keys-a1B2c3"
+VALUES = ("no", "yes", "all")
+
+
+def _stack(closed: str = "no", **resources: str) -> StackState:
+    """Return a stack that uses an existing table and existing keys, or owns those that are given."""
+    outputs = {"TableName": "t1", "SigningSecretId": KEYS}
+    return StackState(
+        "admit-one-prod", "UPDATE_COMPLETE", None, {"BookingsClosed": closed}, outputs, resources
+    )
+
+
+def _stage(closed: str | None = None, **named: Any) -> Stage:
+    return Stage("prod", {} if closed is None else {"BookingsClosed": closed}, **named)
+
+
+def _checked(stage: Stage, stack: StackState, *, switch: bool = False, reopen: bool = False) -> Stage:
+    return checked_stage(stage, stack, switch=switch, reopen=reopen, say=lambda _: None)
+
+
+@pytest.mark.parametrize("wanted", [None, *VALUES])
+@pytest.mark.parametrize("closed", VALUES)
+def test_a_deployment_opens_what_is_closed_only_on_request(closed: str, wanted: str | None) -> None:
+    """P1: from `all` to `yes` counts too: an expiry or a revocation would hide an event that a restore applies."""
+    stage, stack = _stage(wanted, table="t1", signing_secret=KEYS), _stack(closed)
+    if VALUES.index(wanted or "no") >= VALUES.index(closed):
+        assert _checked(stage, stack) == stage
+    else:
+        opened = "changes" if closed == "all" else "bookings"
+        with pytest.raises(DeployError, match=f"would open {opened}. .* To open {opened}: OPEN=yes"):
+            _checked(stage, stack)
+    assert _checked(stage, stack, reopen=True) == stage
+    assert _checked(stage, StackState("admit-one-prod", "ROLLBACK_COMPLETE")) == stage
+
+
+def test_table_and_keys_that_the_stack_uses_stay() -> None:
+    """With new keys, each link and each booking's URL returns 404."""
+    assert _checked(_stage(), _stack()) == _stage(table="t1", signing_secret=KEYS)
+    assert _checked(_stage(), _stack(Table="t1", SigningSecret=KEYS)) == _stage(), "the stack owns both"
+    for name in ("admit-one-prod-keys", KEYS, KEYS.removesuffix("-a1B2c3")):
+        named = _stage(table="t1", signing_secret=name)
+        assert _checked(named, _stack()) == named
+    said: list[str] = []
+    assert with_used_keys(_stage(table="t2"), _stack(), said.append).signing_secret == KEYS, (
+        "a restore calls it"
+    )
+    assert KEYS in said[0]
+
+
+@pytest.mark.parametrize("named", [{"table": "t2"}, {"signing_secret": "admit-one-prod"}])
+def test_another_table_or_other_keys_need_a_confirmation_and_closed_bookings(named: dict[str, str]) -> None:
+    """P1: a rollback of an open stage would return to a table in which links that were used since are active."""
+    [value] = named.values()
+    with pytest.raises(DeployError, match=f"names the .* {value}, but admit-one-prod uses .*SWITCH=yes"):
+        _checked(_stage("yes", **named), _stack("yes"))
+    switched = _checked(_stage("all", **named), _stack("yes"), switch=True)
+    assert value in {switched.table, switched.signing_secret}
+    for closed, wanted in (("no", "no"), ("no", "yes"), ("yes", "no")):
+        with pytest.raises(DeployError, match=f"{value} in place of .* while bookings are open"):
+            _checked(_stage(wanted, **named), _stack(closed), switch=True, reopen=True)
