@@ -22,9 +22,9 @@ class KeyringCache:
     """Returns the keyring. `read` reads it, and `now` is the current instant.
 
     The first call reads it, and raises the errors of `read`. The first call after `KEYRING_AGE` starts a refresh and
-    waits for it, but returns the previous keyring after `WAIT_SECONDS`. Until the refresh ends, other calls return the
-    previous one at once. So a function that was idle for hours knows a new key at its first request, and a Secrets
-    Manager that hangs stops no request.
+    waits for it, but returns the previous keyring after `WAIT_SECONDS`. Then no call waits again within `KEYRING_AGE`.
+    So a function that was idle for hours knows a new key at its first request, and a Secrets Manager that hangs delays
+    one request in five minutes.
     """
 
     def __init__(self, read: Callable[[], Keyring], now: Callable[[], datetime]) -> None:
@@ -32,7 +32,11 @@ class KeyringCache:
         self._now = now
         self._ring: Keyring | None = None
         self._due: datetime | None = None  # when to start the next refresh
-        self._refreshing = False
+        self._waited: datetime | None = None  # when a call last began to wait for a refresh
+        self._refreshed: threading.Event | None = (
+            None  # set when the current refresh ends; None: there is none
+        )
+        self._started: datetime | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> Keyring:
@@ -40,16 +44,21 @@ class KeyringCache:
             if self._ring is None or self._due is None:
                 self._ring, self._due = self._read(), self._now() + KEYRING_AGE
                 return self._ring
-            if self._refreshing or self._now() < self._due:
+            now = self._now()
+            if now < self._due:
                 return self._ring
-            refreshed = threading.Event()
-            threading.Thread(target=self._refresh, args=(refreshed,), daemon=True).start()
-            self._refreshing = True
+            # Lambda may have frozen the function during its refresh. Then the response is old, or never arrives.
+            if self._refreshed is None or _is_past(self._started, now):
+                self._started, self._refreshed = now, threading.Event()
+                threading.Thread(target=self._refresh, args=(self._refreshed,), daemon=True).start()
+            if not _is_past(self._waited, now):
+                return self._ring
+            self._waited, refreshed = now, self._refreshed
         refreshed.wait(WAIT_SECONDS)
         return self._ring
 
     def _refresh(self, refreshed: threading.Event) -> None:
-        ring, age = self._ring, RETRY_AFTER
+        ring, age = None, RETRY_AFTER
         try:
             ring, age = self._read(), KEYRING_AGE
         except Exception as error:  # noqa: BLE001 - whatever it is, the previous keys still work
@@ -61,5 +70,11 @@ class KeyringCache:
                 extra=fields("signing-keys-not-refreshed", **cause_fields(error)),
             )
         with self._lock:
-            self._ring, self._due, self._refreshing = ring, self._now() + age, False
+            if self._refreshed is refreshed:  # otherwise a later refresh has replaced this one
+                self._ring, self._due, self._refreshed = ring or self._ring, self._now() + age, None
         refreshed.set()
+
+
+def _is_past(instant: datetime | None, now: datetime) -> bool:
+    """Return whether an instant was at least `KEYRING_AGE` ago, or never."""
+    return instant is None or now >= instant + KEYRING_AGE

@@ -28,7 +28,7 @@ SOON: Final = timedelta(seconds=1)
 
 
 class SecretsManager:
-    """The secret and a clock. `broken` fails a read; `hanging` makes it wait until it is cleared."""
+    """The secret and a clock. `broken` fails a read; a read waits for the event that `answers` is when it starts."""
 
     def __init__(self) -> None:
         self.now = datetime(2040, 1, 1, tzinfo=UTC)
@@ -42,10 +42,11 @@ class SecretsManager:
     def read(self) -> Keyring:
         with self._lock:
             self.reads += 1
-        assert self.answers.wait(LIMIT)
+            keys, answers = dict(self.keys), self.answers
+        assert answers.wait(LIMIT)
         if self.broken:
             raise ValueError(f"broken at {SECRET}")
-        return keyring_of(json.dumps({"current": 1, "keys": self.keys}))
+        return keyring_of(json.dumps({"current": 1, "keys": keys}))
 
 
 @pytest.fixture
@@ -76,19 +77,59 @@ def test_a_new_key_is_known_at_the_first_request_after_an_idle_hour(
 def test_while_secrets_manager_hangs_requests_get_the_old_keys(
     secret: SecretsManager, keys: KeyringCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One request waits for a second; the others would wait for minutes here, but return at once."""
+    """One request waits for a second; the others return at once."""
     secret.keys |= {"2": SECRET}
     secret.answers.clear()
     secret.now += KEYRING_AGE
     with monkeypatch.context() as patch:
         patch.setattr(keyring_cache, "WAIT_SECONDS", 0.01)
         assert set(keys().keys) == {1}
-    secret.now += timedelta(hours=1)
-    assert [set(keys().keys) for _ in range(100)] == [{1}] * 100
+    secret.now += KEYRING_AGE - SOON
+    with monkeypatch.context() as patch:
+        patch.setattr(keyring_cache, "WAIT_SECONDS", "a wait raises TypeError")
+        assert [set(keys().keys) for _ in range(100)] == [{1}] * 100
     assert secret.reads == 2
     secret.answers.set()
     until(lambda: set(keys().keys) == {1, 2})
     assert secret.reads == 2
+
+
+def test_a_function_that_was_frozen_during_a_refresh_knows_a_new_key_at_its_next_request(
+    secret: SecretsManager, keys: KeyringCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: a genuine link of that key must not be a 404. The old response lacks the key, so it must not count."""
+    frozen = secret.answers = threading.Event()
+    secret.now += KEYRING_AGE
+    with monkeypatch.context() as patch:
+        patch.setattr(keyring_cache, "WAIT_SECONDS", 0.01)
+        assert set(keys().keys) == {1}
+    secret.keys |= {"2": SECRET}
+    secret.answers = threading.Event()
+    secret.answers.set()
+    secret.now += timedelta(hours=1)
+    assert (set(keys().keys), secret.reads) == ({1, 2}, 3)
+    late = [thread for thread in threading.enumerate() if thread.name.endswith("(_refresh)")]
+    frozen.set()
+    for thread in late:
+        thread.join(LIMIT)
+    assert len(late) == 1
+    assert (set(keys().keys), secret.reads) == ({1, 2}, 3)
+
+
+def test_after_a_failed_refresh_no_request_waits_for_five_minutes(
+    secret: SecretsManager, keys: KeyringCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a quiet stage, each request would otherwise be the first after 30 seconds, and wait."""
+    secret.broken = True
+    secret.now += KEYRING_AGE
+    keys()
+    secret.answers.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(keyring_cache, "WAIT_SECONDS", "a wait raises TypeError")
+        for _ in range(KEYRING_AGE // RETRY_AFTER - 1):
+            secret.now += RETRY_AFTER
+            assert set(keys().keys) == {1}
+    secret.answers.set()
 
 
 def test_a_failed_refresh_is_logged_without_the_secret_and_retried_after_30_seconds(
@@ -105,7 +146,8 @@ def test_a_failed_refresh_is_logged_without_the_secret_and_retried_after_30_seco
     secret.now += RETRY_AFTER - SOON
     assert (set(keys().keys), secret.reads) == ({1}, 2)
     secret.now += SOON
-    assert (set(keys().keys), secret.reads) == ({1, 2}, 3)
+    until(lambda: set(keys().keys) == {1, 2})
+    assert secret.reads == 3
 
 
 def test_threads_read_the_keys_once(secret: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
