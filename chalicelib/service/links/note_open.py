@@ -1,12 +1,15 @@
 """Count an open of a link, while the data of its page is read. The link itself is not written (P5)."""
 
-import contextlib
+import logging
 import threading
 
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.visits import Visitor
+from chalicelib.logs import cause_fields, correlated, fields, name_of, where
 from chalicelib.service.ports import World
+
+log = logging.getLogger(__name__)
 
 
 def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -> threading.Thread:
@@ -16,9 +19,20 @@ def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -
     """
 
     def count() -> None:
-        with contextlib.suppress(TryLaterError):
+        try:
             world.require_writable()
             world.store.history.count_open(link, visitor, correlation_id, now=world.now())
+        except TryLaterError:
+            return
+        except Exception as error:  # noqa: BLE001 - the page is not affected
+            with correlated(correlation_id):
+                log.error(  # noqa: TRY400 - P7: a traceback ends with the error's text
+                    "open of link %s not counted: %s at %s",
+                    link.link_id,
+                    name_of(error),
+                    where(error),
+                    extra=fields("open-not-counted", linkId=link.link_id, **cause_fields(error)),
+                )
 
     thread = threading.Thread(target=count, name="note-open")
     thread.start()

@@ -266,6 +266,20 @@ def test_a_defect_has_one_line_with_its_place_also_if_the_page_of_an_error_fails
         assert SECRET not in repr(each)
 
 
+def test_an_open_that_is_not_counted_because_of_a_defect_has_one_line(
+    site: Site, host: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """P7: the page is shown. Python would print the defect of a thread with the error's text."""
+    link = host.link()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(site.world.store.history), "count_open", _raising(KeyError(SECRET)))
+        assert site.visit(link, headers=HTML | CORRELATED).status_code == 200
+    (line,) = lines(caplog)
+    assert (line["event"], line["linkId"], line["fault"]) == ("open-not-counted", link["linkId"], "KeyError")
+    assert (line["correlationId"], line["levelname"]) == ("request-1", "ERROR")
+    assert SECRET not in repr(line) + capfd.readouterr().err
+
+
 def test_closed_bookings_and_contention_have_codes_of_their_own(
     site: Site, host: Caller, dynamodb: Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:
