@@ -231,6 +231,11 @@ class UnexpectedError(AdmitOneError):
 class ContendedError(StoreUnavailableError):
     """Concurrent writes conflicted and nothing was written. An immediate retry may succeed."""
 
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, fault: Fault | None = None
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after, fault=fault or Fault("contended"))
+
 
 class QueueUnavailableError(StoreUnavailableError):
     """A queue did not accept a message. A retry is safe."""

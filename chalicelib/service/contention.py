@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from chalicelib.domain.errors import ContendedError, Fault, TryLaterError
+from chalicelib.domain.errors import ContendedError, TryLaterError
 from chalicelib.service.ports import World
 
 MAX_ATTEMPTS: Final = 8
@@ -50,7 +50,7 @@ def retry_until_result(world: World, attempt: Callable[[], _T | None]) -> _T:
     After `MAX_ATTEMPTS` attempts or `MAX_DURATION`, raises the last `TryLaterError`, or `ContendedError` if there was
     none. A conflict or throttling therefore ends in success, 429 or 503, and never in a false 409 or 410 (P1, P4).
     """
-    last: TryLaterError = ContendedError(fault=Fault("contended"))
+    last: TryLaterError = ContendedError()
     give_up = world.now() + MAX_DURATION
     for number in range(MAX_ATTEMPTS):
         if number:

@@ -219,7 +219,7 @@ class Table:
                 if not pending:
                     break
             else:
-                raise ThrottledError
+                raise ThrottledError(fault=Fault("UnprocessedItems", SERVICE, "BatchWriteItem"))
 
     def change(self, key: Key, actions: Sequence[Action], condition: Condition) -> bool:
         """Update parts of an item if the condition holds; return whether it did."""

@@ -6,7 +6,7 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.errors import IdempotencyKeyReusedError, QueueUnavailableError
+from chalicelib.domain.errors import Fault, IdempotencyKeyReusedError, QueueUnavailableError
 from chalicelib.domain.events.commands import Command, DeadLetter, Trace
 from chalicelib.domain.events.event_data import CommandRejected
 from chalicelib.domain.events.notices import notice
@@ -41,6 +41,6 @@ def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any
     rejected = notice(data, cause, world.now(), host_id=trace.host_id)
     notify(world, rejected)
     if world.command_dlq is None:
-        raise QueueUnavailableError("There is no dead-letter queue.")
+        raise QueueUnavailableError("There is no dead-letter queue.", fault=Fault("no-dead-letter-queue"))
     letter = DeadLetter(problem, rfc3339(world.now()), body)
     world.command_dlq.send(msgspec.json.encode(letter).decode())

@@ -7,11 +7,11 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
+    ContendedError,
     FieldFault,
     IdempotencyKeyReusedError,
     InvalidRequestError,
     InvalidValueError,
-    StoreUnavailableError,
 )
 from chalicelib.domain.event_types.contradictions import SettingsWarning, warnings_of_link_settings
 from chalicelib.domain.imports.sheet import Row, Sheet, checked_rows
@@ -67,7 +67,7 @@ def import_links(
             return _import(world, caller, request, cause, progress)
         except _OutdatedCheckError:
             continue  # an expiry passed, or the event type changed, between this check and the one in `generate`
-    raise StoreUnavailableError
+    raise ContendedError
 
 
 class Preview(msgspec.Struct, frozen=True):

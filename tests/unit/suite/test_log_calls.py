@@ -1,4 +1,4 @@
-"""Log lines: each has an event that docs/operate.md lists, ids as fields, and no error's text (P7)."""
+"""Log lines: each has an event that docs/operate.md lists, ids as fields, a cause, and no error's text (P7)."""
 
 import ast
 import logging
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from chalicelib.domain.errors import TryLaterError
 from infra.paths import ROOT
 
 LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception", "log"}
@@ -105,6 +106,29 @@ def test_the_document_lists_every_event_with_its_fields() -> None:
     assert documented.keys() == found.keys()
     for event, names in found.items():
         assert names <= documented[event], event
+
+
+def test_every_temporary_error_names_the_fault_that_a_log_line_shows() -> None:
+    """A line that says only `store-unavailable` would not tell an outage from anything else."""
+    found = [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", isinstance(raised, ast.Call) and _has_fault(raised))
+        for path in _sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise) and (raised := node.exc)
+        if ast.unparse(raised.func if isinstance(raised, ast.Call) else raised) in _temporary(TryLaterError)
+    ]
+    assert len(found) > 10
+    assert [place for place, has_fault in found if not has_fault] == []
+
+
+def _temporary(kind: type[TryLaterError]) -> set[str]:
+    """Return the temporary errors that have no fault of their own."""
+    own = set() if kind("detail").fault else {kind.__name__}
+    return own.union(*(_temporary(each) for each in kind.__subclasses__()))
+
+
+def _has_fault(call: ast.Call) -> bool:
+    return "fault" in {keyword.arg for keyword in call.keywords}
 
 
 @pytest.mark.parametrize(
