@@ -57,10 +57,19 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 ##@ Develop
 
 test: $(INSTALLED) dynoxide npm-tools chromium faketime java runtime ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
-	@$(MAKE) --no-print-directory --jobs=2 lint types
+	@$(MAKE) --no-print-directory --jobs=2 lint types bytecode
 	@rm -rf build/model
 	$(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile; status=$$?; $(SHOW_MODEL); exit $$status
 	$(PY) -m tests.dates --quick
+
+# Without .pyc files, each worker and each date compiles all tests and packages, which takes half a minute of CPU each.
+# Empty means that Python writes them.
+test: export PYTHONDONTWRITEBYTECODE :=
+
+# Workers start at the same time, so each would compile everything if one process did not do it before them.
+.PHONY: bytecode
+bytecode: $(INSTALLED)
+	@collected=$$($(PY) -m pytest --collect-only -q 2>&1) || { echo "$$collected"; exit 1; }
 
 .PHONY: model
 model: $(INSTALLED) java ## check the TLA+ model of docs/model, its broken variants and traces of the code; print a table
