@@ -7,6 +7,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError as BotoConnectionError,
     HTTPClientError,
+    IncompleteReadError,
 )
 
 from chalicelib.domain.errors import Fault
@@ -14,12 +15,19 @@ from chalicelib.domain.errors import Fault
 FAILURES = (ClientError, BotoCoreError)
 """The exceptions of a failed botocore call: the service rejected it, or there was no response."""
 
-_THROTTLED: Final = frozenset(
+# The codes that botocore's own retries repeat, without `LimitExceededException`, which also reports a fixed quota.
+# S3 rejects an upload that stalled with a 400, `RequestTimeout`.
+_TEMPORARY: Final = frozenset(
     {
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "SlowDown",
+        "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
@@ -42,8 +50,8 @@ def fault_of(error: ClientError | BotoCoreError, service: str, operation: str) -
 
 
 def is_temporary(error: ClientError | BotoCoreError) -> bool:
-    """Return whether a retry may succeed: there was no response, the service failed, or it throttled the call."""
+    """Return whether a retry may succeed: there was no whole response, the service failed, or it throttled the call."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or status == 429 or failure_of(error) in _THROTTLED
-    return isinstance(error, BotoConnectionError | HTTPClientError)
+        return status >= 500 or status == 429 or failure_of(error) in _TEMPORARY
+    return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError)

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    IncompleteReadError,
     NoCredentialsError,
     ReadTimeoutError,
 )
@@ -54,10 +55,12 @@ class Service:
         ConnectionClosedError(endpoint_url=URL),
         EndpointConnectionError(endpoint_url=URL),
         ConnectTimeoutError(endpoint_url=URL),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
         rejected("InternalError", 500),
         rejected("ServiceUnavailable", 503),
         rejected("ThrottlingException", 400),
         rejected("SlowDown", 503),
+        rejected("RequestTimeout", 400),
         rejected("AnyCode", 429),
     ],
 )

@@ -27,7 +27,7 @@ from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from tests.support.app import MAIL_SENDER, NOW
 from tests.support.aws.engines import new_table
-from tests.support.proof.proxy import Dead, Fault, First, LoseReply, Proxy, Reset
+from tests.support.proof.proxy import CutReply, Dead, Fault, First, LoseReply, Proxy, Reset
 
 LETTER: Final = Letter(
     mail_id=MailId("evt_1", Addressee.INVITEE),
@@ -168,6 +168,14 @@ def test_an_email_whose_response_is_lost_is_not_repeated(proxy: Proxy, calls: Ca
     with pytest.raises(MailUnknownError):
         calls["SendEmail"]()
     assert len(proxy.calls) == 1
+
+
+def test_a_file_whose_transfer_is_cut_is_read_again(proxy: Proxy, calls: Calls) -> None:
+    """The import has the whole file or none: the failure comes from the body, after a response with status 200."""
+    proxy.clear()
+    proxy.inject(lambda _: True, CutReply(), times=1)
+    assert calls["GetObject"]() == (b"hello", {})
+    assert len(proxy.calls) == 2
 
 
 class Clocks:
