@@ -13,8 +13,9 @@ from chalicelib.logs import cause_fields, correlated, fields, name_of, where
 Message = dict[str, Any]
 """An SQS message as Lambda passes it to a function."""
 
-# A message is stuck if it fails this often and is this old. `message-stuck` sets off an alarm, because the queue's
-# metric for the age of its oldest message leaves out messages that were received three times.
+# A message that fails is stuck if it was received this often and is this old. `message-stuck` sets off an alarm,
+# because the queue's metric for the age of its oldest message leaves out messages that were received three times. SQS
+# counts receives, not failures: a message that waited by design is stuck at its first failure.
 STUCK_RECEIVES: Final = 3
 STUCK_AGE: Final = timedelta(minutes=15)
 
@@ -67,7 +68,7 @@ def batch_response(identifiers: Iterable[str]) -> dict[str, Any]:
 
 
 def log_retry(message: Message, error: Exception, now: datetime) -> None:
-    """Log in one line that a message is retried, and why. Log `message-stuck` if it has failed for a long time."""
+    """Log in one line that a message is retried, and why. Log `message-stuck` if it is old and was received often."""
     number, history = message["messageId"], _history_of(message, now)
     about = {
         "messageId": number,
