@@ -31,6 +31,7 @@ SCALE: Final = (ROOT / "docs" / "scale.md").read_text()
 _OF_THE_TOOL: Final = {"query", "output", "region", "profile", "max-items"}
 _RAISED: Final = {12: "¹²", 13: "¹³"}
 _HIGH_LEVEL: Final = {("logs", "tail")}  # the command line tool's own, no call of the API
+_NAMES: Final = {"s3api": "s3"}  # of a service in the command line tool, and in AWS's description
 
 
 def _rows(text: str, head: str) -> Iterator[list[str]]:
@@ -66,6 +67,20 @@ def test_every_alarms_description_names_its_section(resources: dict[str, Any]) -
             heading = re.search(r'docs/operate\.md, "(.+)"', each["Properties"]["AlarmDescription"])
             assert heading, name
             assert f"`{name}`" in sections[heading[1]], name
+
+
+def test_the_document_lists_everything_that_can_be_turned_off_without_an_alarm(
+    resources: dict[str, Any],
+) -> None:
+    """P6: no metric shows that a rule is disabled, or that SES or a bucket sends it no events."""
+    rows = _rows(OPERATE, "| turned off | what stands still |")
+    silent = {
+        name
+        for name, each in resources.items()
+        if each["Type"] in {"AWS::Events::Rule", "AWS::SES::ConfigurationSetEventDestination"}
+        or "EventBridgeConfiguration" in each.get("Properties", {}).get("NotificationConfiguration", {})
+    }
+    assert {name for row in rows for name in _code(row[0])} == silent
 
 
 def test_the_document_lists_every_functions_alarms_and_rights() -> None:
@@ -151,7 +166,7 @@ def test_every_aws_command_is_valid(service: str, operation: str, options: list[
     """The operation exists in AWS's description of the service, and has these options."""
     if (service, operation) in _HIGH_LEVEL:
         return
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model(_NAMES.get(service, service))
     name = operation.title().replace("-", "")
     by_name = {known.lower(): known for known in model.operation_names}
     assert name.lower() in by_name, (service, operation)

@@ -1,8 +1,8 @@
 """Each way in which a part of a stage stands still sets off an alarm within an hour; a healthy stage sets none (P6).
 
 One part after another stops in a model of the stage's metrics, and the template's alarms are evaluated over them. The
-alarms can't see two things. If somebody disables a rule by hand (MailRule, WebhookRule, ImportFiles), EventBridge
-reports nothing. And an AlarmTopic without a subscription notifies nobody; `make deploy` reports that.
+alarms can't see two things. If somebody turns off by hand what brings events to a queue, AWS reports nothing;
+docs/operate.md lists these parts. And an AlarmTopic without a subscription notifies nobody; `make deploy` reports that.
 """
 
 import json
