@@ -20,6 +20,7 @@ POLL_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 6 * 3600
 AGAIN: Final = "Bookings stay closed. Run the command again: it replays the events again, which is harmless."
 _USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
+_MISSING: Final = "missing"  # not a state of EventBridge
 _WAITING: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,18 +32,24 @@ class IncompleteReplayError(DeployError):
     """Replayed events are missing in the table: another replay is needed."""
 
 
-def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
-    """Return the reasons why the archive may lack events since a moment; empty if it is complete."""
-    gaps, start = [], window_start(account, found, moment)
+def find_gaps(
+    account: Account, found: Mapping[str, str], moment: datetime, restored: str | None = None
+) -> list[str]:
+    """Return the reasons why the archive may lack events since a moment; empty if it is complete.
+
+    `restored` is the table to replay them into, if its name is known.
+    """
+    gaps, start = [], window_start(account, found, moment, restored)
     archive = read_archive(account, found)
     if not is_usable(archive):
         reason = archive.get("StateReason") or "no reason is given"
         gaps.append(f"the archive {archive['ArchiveName']} is {archive['State']}: {reason}")
-    begins = _instant(archive["CreationTime"])
-    if archive.get("RetentionDays"):
-        begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
-    if start < begins:
-        gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
+    if archive["State"] != _MISSING:
+        begins = _instant(archive["CreationTime"])
+        if archive.get("RetentionDays"):
+            begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
+        if start < begins:
+            gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
     return gaps + find_unpublished(account, found, start)
 
 
@@ -52,31 +59,60 @@ def find_unpublished(account: Account, found: Mapping[str, str], since: datetime
     waiting = waiting_messages(account, found["OutboxDlqUrl"])
     if waiting:
         unpublished.append(f"{waiting} stream records are in OutboxDlq; redrive it (docs/operate.md)")
+    # A redrive moves the records to this queue. They are published only when the outbox has processed them.
+    redriven = waiting_messages(account, _retry_queue_url(found))
+    if redriven:
+        unpublished.append(
+            f"{redriven} stream records are in OutboxRetryQueue; wait until the outbox has published them"
+        )
     crashed = _crashes_since(account, found["OutboxCrashesBucketName"], since)
     if crashed:
         unpublished.append(
             f"the outbox crashed on {crashed} stream batches; process them with make redrive-outbox"
         )
-    lag = _lag(account, found["OutboxFunction"])
-    if lag > MAX_LAG_MILLISECONDS:
-        unpublished.append(
+    return unpublished + _unread(account, found["OutboxFunction"], found["TableName"])
+
+
+def _unread(account: Account, function: str, table: str) -> list[str]:
+    """Return the reasons why the outbox may not have read every record of a table's stream."""
+    unread, lag, mappings = [], _lag(account, function), _stream_mappings(account, function, table)
+    if lag is not None and lag > MAX_LAG_MILLISECONDS:
+        unread.append(
             f"the outbox is {lag / 60_000:.0f} minutes behind the stream; wait until it has caught up"
         )
     # An outbox that doesn't read the stream has no lag.
-    states = _stream_mappings(account, found["OutboxFunction"], found["TableName"])
+    states = [each["State"] for each in mappings]
     if "Enabled" not in states:
         state = ", ".join(states) or "missing"
-        unpublished.append(f"the outbox does not read the table's stream: its mapping is {state}; enable it")
-    return unpublished
+        unread.append(f"the outbox does not read the table's stream: its mapping is {state}; enable it")
+    # Nor has an outbox that is throttled. It is never idle: the heartbeat is a record in every minute. Only a table
+    # that is gone has no heartbeat; DynamoDB restores that one as it was when it was deleted, with every change.
+    elif lag is None and any(map(_reads_heartbeat, mappings)) and find_table(account, table) is not None:
+        unread.append(
+            "the outbox has read nothing for five minutes, although there is a heartbeat every minute; see "
+            "docs/operate.md, The stream is behind"
+        )
+    return unread
 
 
-def _stream_mappings(account: Account, function: str, table: str) -> list[str]:
-    """Return the states of the mappings through which a function reads a table's stream."""
+def _reads_heartbeat(mapping: Mapping[str, Any]) -> bool:
+    """Return whether a mapping passes on the heartbeat. Those of earlier releases don't."""
+    filters = (mapping.get("FilterCriteria") or {}).get("Filters", ())
+    return any("HEARTBEAT" in each["Pattern"] for each in filters)
+
+
+def _retry_queue_url(found: Mapping[str, str]) -> str:
+    """Return the URL of OutboxRetryQueue. Stacks have its ARN as an output, and the URL of another queue."""
+    return f"{found['OutboxDlqUrl'].rpartition('/')[0]}/{found['OutboxRetryQueueArn'].rpartition(':')[2]}"
+
+
+def _stream_mappings(account: Account, function: str, table: str) -> list[dict[str, Any]]:
+    """Return the mappings through which a function reads a table's stream."""
     pages = (
         account.client("lambda").get_paginator("list_event_source_mappings").paginate(FunctionName=function)
     )
     return [
-        each["State"]
+        each
         for page in pages
         for each in page["EventSourceMappings"]
         if f":table/{table}/stream/" in each["EventSourceArn"]
@@ -89,8 +125,8 @@ def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
     return sum(found["LastModified"] >= moment for page in pages for found in page.get("Contents", ()))
 
 
-def _lag(account: Account, function: str) -> float:
-    """Return the outbox's maximum lag in the last five minutes, in milliseconds; 0 if it was idle."""
+def _lag(account: Account, function: str) -> float | None:
+    """Return the outbox's maximum lag in the last five minutes, in milliseconds; None if it read nothing."""
     now = datetime.now(UTC)
     response = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
@@ -98,16 +134,25 @@ def _lag(account: Account, function: str) -> float:
         Dimensions=[{"Name": "FunctionName", "Value": function}],
         StartTime=now - timedelta(minutes=5),
         EndTime=now,
-        Period=300,
+        Period=60,
         Statistics=["Maximum"],
     )
-    return max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
+    return max((point["Maximum"] for point in response["Datapoints"]), default=None)
 
 
 def read_archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
-    """Return the stage's archive of events. Raise `DeployError` if it is not the archive of the stage's bus."""
+    """Return the stage's archive of events, also if it is gone.
+
+    Raise `DeployError` if it is not the archive of the stage's bus.
+    """
     name = found["EventArchiveName"]
-    archive: dict[str, Any] = account.client("events").describe_archive(ArchiveName=name)
+    try:
+        archive: dict[str, Any] = account.client("events").describe_archive(ArchiveName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            reason = "somebody deleted it; create it again with this name (docs/operate.md)"
+            return {"ArchiveName": name, "State": _MISSING, "StateReason": reason}
+        raise
     if archive["EventSourceArn"] != found["EventBusArn"]:
         raise DeployError(
             f"The archive {name} belongs to {archive['EventSourceArn']}, not the stage's bus: deploy the stage first."
@@ -120,14 +165,21 @@ def is_usable(archive: Mapping[str, Any]) -> bool:
     return archive["State"] in _USABLE
 
 
-def window_start(account: Account, found: Mapping[str, str], moment: datetime) -> datetime:
-    """Return the time from which events are replayed.
+def window_start(
+    account: Account, found: Mapping[str, str], moment: datetime, restored: str | None = None
+) -> datetime:
+    """Return the time from which events are replayed into a table; `restored` is its name if it is known.
 
-    The bus may outlive a table: events of an earlier, unrelated table are not applied to this one.
+    The bus may outlive a table: events of an earlier, unrelated table are not applied to this one. But if the restored
+    table is not a copy of the one in use, it needs the events since the moment, also those of that earlier table.
     """
     start = moment - MARGIN
     table = find_table(account, found["TableName"])
     if table is None or is_restored(table):
+        return start
+    target = find_table(account, restored) if restored else None
+    # Without a target, DynamoDB will copy the table in use to a new one.
+    if target is not None and target.get("RestoreSummary", {}).get("SourceTableArn") != table["TableArn"]:
         return start
     return max(start, _instant(table["CreationDateTime"]))
 

@@ -185,7 +185,7 @@ class _Restore:
             self.progress.save(marker=at)
         self._settle(self.known.marker)
         gaps = self._check_gaps()
-        since = window_start(self.account, self.found, self.known.to)
+        since = window_start(self.account, self.found, self.known.to, self.known.table)
         self.progress.save(everything=bool(gaps), since=self.known.since or since)
 
     def _use_table(self) -> None:
@@ -299,7 +299,8 @@ class _Restore:
 
     def _check_gaps(self) -> list[str]:
         """Return the reasons why events may be missing. Raise `DeployError` if the restore doesn't accept them."""
-        moment, gaps = self.known.to, find_gaps(self.account, self.found, self.known.to)
+        moment = self.known.to
+        gaps = find_gaps(self.account, self.found, moment, self.known.table)
         if gaps and not self.known.gap:
             reasons = "\n".join(f"  {gap}" for gap in gaps)
             raise DeployError(

@@ -26,7 +26,7 @@ from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.table import table_properties
 from infra.local.template import fit_for_ministack
-from infra.operate import api_keys
+from infra.operate import api_keys, replay
 from infra.package.alarms import WATCHED
 from infra.package.build import Package
 from tests.support.waiting import LIMIT
@@ -49,6 +49,8 @@ def put(
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
+    # ministack has no metrics of functions.
+    monkeypatch.setattr("infra.operate.replay._lag", lambda *_: 0.0)
 
     def use(template: dict[str, Any] | None = None, *, archive: bool = False) -> None:
         path, whole = tmp_path / "template.json", template or packaged.read_template()
@@ -245,6 +247,8 @@ def test_a_destroyed_stage_keeps_its_data_and_its_file_names_it(
     bus, events = f"{STACK}-events", local_client("events", account.endpoint_url)
     arn = events.describe_event_bus(Name=bus)["Arn"]
     events.create_archive(ArchiveName="all", EventSourceArn=arn, RetentionDays=3)
+    found = outputs(local_client("cloudformation", account.endpoint_url), STACK)
+    assert replay._retry_queue_url(found) == _resources(account, STACK)["OutboxRetryQueue"]
     sqs, dlq = local_client("sqs", account.endpoint_url), _resources(account, STACK)["OutboxDlq"]
     sqs.send_message(QueueUrl=dlq, MessageBody="a stream record")
     (tmp_path / "stages").mkdir()

@@ -20,6 +20,7 @@ from infra.operate.clock import Clock
 
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/admit-one-prod-events"
 OWN_TABLE = "admit-one-prod-Table-1"
+OWN_ARN = f"arn:aws:dynamodb:us-east-1:000000000000:table/{OWN_TABLE}"
 BEGIN = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOMENT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 OUTPUTS = {
@@ -27,7 +28,8 @@ OUTPUTS = {
     "RestoreRuleArn": "arn:aws:events:us-east-1:000000000000:rule/admit-one-prod-events/restore",
     "RestoreQueueUrl": "https://sqs/0/restore", "RestoreDlqUrl": "https://sqs/0/restore-dlq",
     "RestoreFunction": "admit-one-prod-restore", "OutboxFunction": "admit-one-prod-outbox",
-    "OutboxDlqUrl": "https://sqs/0/outbox-dlq", "OutboxCrashesBucketName": "crashes",
+    "OutboxDlqUrl": "https://sqs/0/outbox-dlq", "OutboxRetryQueueArn": "arn:aws:sqs:us-east-1:0:outbox-retry",
+    "OutboxCrashesBucketName": "crashes",
 }  # fmt: skip
 
 
@@ -73,7 +75,8 @@ class Cloud:
 
     def __post_init__(self) -> None:
         """Create the stage's table and its archive."""
-        self.tables[self.table] = {"TableName": self.table, "CreationDateTime": BEGIN - timedelta(days=30)}
+        created = BEGIN - timedelta(days=30)
+        self.tables[self.table] = {"TableName": self.table, "TableArn": OWN_ARN, "CreationDateTime": created}
         self.archive = {
             "ArchiveName": "ours", "ArchiveArn": "arn:ours", "EventSourceArn": BUS, "State": "ENABLED",
             "CreationTime": BEGIN - timedelta(days=30), "RetentionDays": 0,
@@ -149,7 +152,8 @@ class Cloud:
             def effect() -> None:
                 assert SourceTableName == OWN_TABLE
                 assert TargetTableName not in self.tables
-                self.tables[TargetTableName] = {"TableName": TargetTableName, "RestoreSummary": {}}
+                source = {"SourceTableArn": OWN_ARN}
+                self.tables[TargetTableName] = {"TableName": TargetTableName, "RestoreSummary": source}
 
             self.call(effect)
 
@@ -157,11 +161,16 @@ class Cloud:
 
     def _events(self) -> Any:
         return SimpleNamespace(
-            describe_archive=lambda **_: self.archive,
+            describe_archive=self._describe_archive,
             put_events=lambda Entries: self.call(lambda: self._put(Entries)),  # noqa: N803
             start_replay=lambda **asked: self.call(lambda: self._start_replay(asked)),
             describe_replay=self._describe_replay,
         )
+
+    def _describe_archive(self, **_: Any) -> dict[str, Any]:
+        if not self.archive:
+            raise missing_error("DescribeArchive")
+        return self.archive
 
     def _put(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         assert self.closed == "all", "the marker is the last event, so nothing may change after it"

@@ -58,7 +58,8 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(applied, "POLL_SECONDS", 0.2)
         monkeypatch.setattr(applied, "QUIET_SECONDS", 1.0)
         monkeypatch.setattr(applied, "RETRY_SECONDS", 0.0)
-        # ministack has no metrics of queues.
+        # ministack has no metrics of functions and queues.
+        monkeypatch.setattr(replay, "_lag", lambda *_: 0.0)
         monkeypatch.setattr(applied, "sent_messages", lambda *_: 0)
         monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
         path = tmp_path / "template.json"
@@ -356,7 +357,11 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
     session = SimpleNamespace(create_client=lambda *_, **__: None)
     account = Account(session, "000000000000", "us-east-1")
     monkeypatch.setattr(stage_file, "stack_status", lambda *_: "UPDATE_COMPLETE")
-    monkeypatch.setattr(stage_file, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
+    monkeypatch.setattr(
+        stage_file,
+        "outputs",
+        lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d", "OutboxRetryQueueArn": "r"},
+    )
     monkeypatch.setattr(redrive, "open_account", lambda: account)
     assert redrive.main(["--stage", "dev"]) == 1
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from infra.operate.clock import Clock
 from infra.operate.restore import Plan, Restored
 from infra.package.build import Package
 from infra.paths import FRAGMENTS
-from tests.infra.operate.cloud import BEGIN, MOMENT, Cloud, Killed
+from tests.infra.operate.cloud import BEGIN, MOMENT, OWN_ARN, Cloud, Killed
 
 PACKAGE: Any = Package
 SAVE = stage_file.save_stage
@@ -309,18 +309,24 @@ def test_the_archive_that_the_stack_names_is_replayed(
     cloud.archive["EventSourceArn"] = "arn:another"
     with pytest.raises(DeployError, match="not the stage's bus"):
         replay.find_gaps(cloud.account, cloud.outputs(), MOMENT)
+    cloud.archive.clear()
+    [gap] = replay.find_gaps(cloud.account, cloud.outputs(), MOMENT)
+    assert "the archive ours is missing: somebody deleted it" in gap
 
 
-def test_without_a_usable_archive_gap_revoke_revokes_every_link(run: Callable[..., Restored]) -> None:
-    """P1: nothing can be replayed, so nothing is waited for."""
-    cloud = Cloud(gaps=["the archive is DISABLED"])
-    cloud.archive["State"] = "DISABLED"
+@pytest.mark.parametrize("state", ["DISABLED", "missing"])
+def test_without_a_usable_archive_gap_revoke_revokes_every_link(
+    run: Callable[..., Restored], state: str
+) -> None:
+    """P1: nothing can be replayed, so nothing is waited for. A restore ends also if the archive is gone."""
+    cloud = Cloud(gaps=[f"the archive is {state}"])
+    cloud.archive = {} if state == "missing" else {**cloud.archive, "State": state}
     with pytest.raises(DeployError, match="Or restore with GAP=revoke"):
         run(cloud, moment=MOMENT)
     assert (cloud.history, stage_file.STAGES.exists()) == ([], False), "nothing was changed"
     said: list[str] = []
     run(cloud, said, moment=MOMENT, accept_gap=True)
-    assert "The archive is DISABLED, so no event is replayed." in said
+    assert f"The archive is {state}, so no event is replayed." in said
     assert (cloud.replays, cloud.closed) == ({}, "no")
     assert {step["everything"] for step in cloud.steps if step["step"] == "revoke"} == {True}
 
@@ -333,6 +339,15 @@ def test_events_of_an_earlier_table_are_not_replayed() -> None:
     assert replay.window_start(cloud.account, found, MOMENT) == MOMENT - replay.MARGIN
     cloud.tables[cloud.table]["CreationDateTime"] = created
     assert replay.window_start(cloud.account, found, MOMENT) == created
+    # A copy of the table in use, begun or not; then a copy of an earlier table, and one of unknown origin.
+    copies = {"ours": {"SourceTableArn": OWN_ARN}, "theirs": {"SourceTableArn": "arn:earlier"}}
+    cloud.tables |= {name: {"TableName": name, "RestoreSummary": one} for name, one in copies.items()}
+    cloud.tables["by hand"] = {"TableName": "by hand"}
+    starts = {"ours": created, "not yet": created} | dict.fromkeys(
+        ["theirs", "by hand"], MOMENT - replay.MARGIN
+    )
+    for name, start in starts.items():
+        assert replay.window_start(cloud.account, found, MOMENT, name) == start, name
     cloud.tables[cloud.table]["RestoreSummary"] = {}
     assert replay.window_start(cloud.account, found, MOMENT) == MOMENT - replay.MARGIN
     cloud.tables.clear()
