@@ -34,6 +34,8 @@ class RestoreProgress(
     """The end of the replayed window."""
     replay_completed_at: datetime | None = None
     """When the replay was seen to be complete."""
+    applied: int = 0
+    """How many messages of the last replay had been applied when the links began to be revoked."""
     cursor: str | None = None
     """Where to continue to revoke links."""
     checked: int = 0

@@ -2,7 +2,8 @@
 
 AWS has no exact count of an archive's events, so five conditions are required together: the replay is complete and
 EventBridge has stopped retrying, the marker was received, the queue has been empty for two minutes, its dead-letter
-queue is empty, and at least as many messages were applied as CloudWatch counts.
+queue is empty, and at least as many messages were applied as CloudWatch counts, twice and the same number. A restore
+that accepts gaps also continues with dead letters or without its marker, and then revokes every active link.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ from infra.operate.steps import count_messages
 QUIET_SECONDS: Final = 130.0
 # RestoreRule's target retries for 300 s; then an event is in RestoreQueue or in RestoreDlq.
 RETRY_SECONDS: Final = 330.0
+# CloudWatch's counts may arrive late, minute by minute: they are believed once they stay the same for this long.
+STEADY_SECONDS: Final = 180.0
 NO_METRIC_SECONDS: Final = 15 * 60.0
 SHORT_SECONDS: Final = 30 * 60.0
 
@@ -35,12 +38,13 @@ SHORT_SECONDS: Final = 30 * 60.0
 class Applied:
     """How many events were applied, and how many were sent by CloudWatch's count; None if it has none.
 
-    `complete` is False if events may be missing.
+    `complete` is False if events may be missing. `dead` is how many messages are in RestoreDlq.
     """
 
     redone: int
     sent: int | None
     complete: bool
+    dead: int = 0
 
 
 def wait_until_applied(
@@ -61,39 +65,66 @@ def wait_until_applied(
     completed, started = progress.replay_completed_at, progress.replay_started_at
     if run is None or marker is None or completed is None or started is None:
         raise DeployError("No replay of this restore is complete.")
-    counting_since: datetime | None = None
+    count, counting_since = _Count(None, clock.now()), None
     while True:
-        wait_until_quiet(account, found, completed + timedelta(seconds=RETRY_SECONDS), clock)
+        dead = wait_until_quiet(
+            account, found, completed + timedelta(seconds=RETRY_SECONDS), clock, accept_dead=progress.gap
+        )
         messages, marker_found = count_messages(account, found, run, marker_id(marker), clock=clock)
         redone, now = messages - progress.counted_before, clock.now()
-        sent = sent_messages(account, found, started, now)
+        count = count.after(sent_messages(account, found, started, now), now)
         counting_since = counting_since or now
-        done = _judged(progress, redone, sent, marker_found=marker_found, skip_count=skip_count)
-        done = done or _given_up(progress, redone, sent, now - counting_since, marker_found=marker_found)
-        if done:
-            return done
-        say(f"Applied {redone:,} of {_number(sent)} events; waiting for {_missing(sent, marker_found)} …")
+        if marker_found and dead:
+            return Applied(redone, count.sent, complete=False, dead=dead)
+        if marker_found and (progress.everything or count.is_met(redone, now, skip_count=skip_count)):
+            return Applied(redone, count.sent, complete=True)
+        if _given_up(progress, redone, count.sent, now - counting_since, marker_found=marker_found):
+            return Applied(redone, count.sent, complete=False, dead=dead)
+        missing = _missing(redone, count.sent, marker_found=marker_found)
+        say(f"Applied {redone:,} of {_number(count.sent)} events; waiting for {missing} …")
 
 
-def wait_until_quiet(account: Account, found: Mapping[str, str], earliest: datetime, clock: Clock) -> None:
+@dataclass(frozen=True)
+class _Count:
+    """CloudWatch's count of the messages that were sent; None if it has none. `since` is when it was first read."""
+
+    sent: int | None
+    since: datetime
+
+    def after(self, sent: int | None, now: datetime) -> "_Count":
+        """Return the count after another read. The marker was sent, so 0 only means that there is no data yet."""
+        known = sent or None
+        return self if known == self.sent else _Count(known, now)
+
+    def is_met(self, redone: int, now: datetime, *, skip_count: bool) -> bool:
+        """Return whether at least as many messages were applied as were sent."""
+        if self.sent is None:
+            return skip_count
+        return redone >= self.sent and now - self.since >= timedelta(seconds=STEADY_SECONDS)
+
+
+def wait_until_quiet(
+    account: Account, found: Mapping[str, str], earliest: datetime, clock: Clock, *, accept_dead: bool
+) -> int:
     """Wait until the queue of replayed events has been empty for two minutes after `earliest`.
 
-    Raise `IncompleteReplayError` if an event could not be applied.
+    Return how many events could not be applied. Raise `IncompleteReplayError` if there are any, unless `accept_dead`.
     """
     give_up = clock.now() + timedelta(seconds=WAIT_SECONDS)
     quiet_since: datetime | None = None
     while True:
         waiting = waiting_messages(account, found["RestoreQueueUrl"])
         dead = waiting_messages(account, found["RestoreDlqUrl"])
-        if dead:
+        if dead and not accept_dead:
             raise IncompleteReplayError(
                 f"{dead} events could not be applied; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
-                "fix the cause, redrive that queue, and run the command again: it replays the events again."
+                "fix the cause, redrive that queue, and run the command again: it replays the events again. To "
+                "continue without them, and revoke every active link: GAP=revoke."
             )
         now = clock.now()
         quiet_since = None if waiting or now < earliest else quiet_since or now
         if quiet_since and now - quiet_since > timedelta(seconds=QUIET_SECONDS):
-            return
+            return dead
         if now > give_up:
             raise DeployError(
                 "Replayed events are still waiting. Bookings stay closed: run the command again later."
@@ -140,39 +171,31 @@ def _results(pages: Any) -> Iterator[tuple[str, list[float]]]:
             yield result["Id"], result["Values"]
 
 
-def _judged(
-    progress: RestoreProgress, redone: int, sent: int | None, *, marker_found: bool, skip_count: bool
-) -> Applied | None:
-    """Return the result if all conditions hold, or None."""
-    if not marker_found:
-        return None
-    if progress.everything or (sent is not None and redone >= sent) or (sent is None and skip_count):
-        return Applied(redone, sent, complete=True)
-    return None
-
-
 def _given_up(
     progress: RestoreProgress, redone: int, sent: int | None, waited: timedelta, *, marker_found: bool
-) -> Applied | None:
-    """Return None while waiting may help; then an incomplete result if the restore accepts gaps.
+) -> bool:
+    """Return whether waiting longer is useless and the restore accepts gaps.
 
-    Raise `IncompleteReplayError` or `DeployError` otherwise.
+    Raise `IncompleteReplayError` or `DeployError` if it is useless and the restore does not.
     """
     limit = NO_METRIC_SECONDS if marker_found and sent is None else SHORT_SECONDS
     if waited <= timedelta(seconds=limit):
-        return None
+        return False
+    if progress.gap:
+        return True
     if not marker_found:
         raise IncompleteReplayError(
-            f"The restore's marker was not received within {limit / 60:.0f} minutes after the replay. {AGAIN}"
+            f"The restore's marker was not received within {limit / 60:.0f} minutes after the replay. {AGAIN} To "
+            "continue without it, and revoke every active link: GAP=revoke."
         )
-    if progress.gap:
-        return Applied(redone, sent, complete=False)
     if sent is None:
         raise DeployError(
             f"{redone:,} events were applied, but CloudWatch has no count of the events that were sent, to compare it "
             "with. Bookings stay closed: run the command again later. To continue without this comparison: "
             "COUNT=skip. To revoke every active link: GAP=revoke."
         )
+    if redone >= sent:  # the count has just changed
+        return False
     raise IncompleteReplayError(
         f"{sent:,} events were sent, {redone:,} applied. {AGAIN} To continue without the others, and revoke every "
         "active link: GAP=revoke."
@@ -183,7 +206,7 @@ def _number(sent: int | None) -> str:
     return "an unknown number of" if sent is None else f"{sent:,}"
 
 
-def _missing(sent: int | None, marker_found: bool) -> str:  # noqa: FBT001 - private
+def _missing(redone: int, sent: int | None, *, marker_found: bool) -> str:
     if not marker_found:
         return "the last event"
-    return "CloudWatch's count" if sent is None else "the others"
+    return "the others" if sent is not None and redone < sent else "CloudWatch's count"

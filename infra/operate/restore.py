@@ -25,7 +25,7 @@ from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import read_stack
 from infra.deploy.stage import CLOSED, Closed, Stage, read_stage, stack_outputs
 from infra.errors import CommandError
-from infra.operate.applied import wait_until_applied, wait_until_quiet
+from infra.operate.applied import Applied, wait_until_applied, wait_until_quiet
 from infra.operate.clock import CLOCK, Clock
 from infra.operate.progress import Progress
 from infra.operate.replay import (
@@ -204,8 +204,16 @@ class _Restore:
     def _apply_events(self) -> None:
         """Replay the archive, and wait until every event is applied."""
         archive = read_archive(self.account, self.found)
-        if not is_usable(archive):
+        is_replayed = self.known.replay is not None and self.known.replay_completed_at is not None
+        if not is_replayed and not is_usable(archive):
+            if not self.known.gap:
+                raise DeployError(
+                    f"The archive {archive['ArchiveName']} is {archive['State']}, so no event can be replayed. "
+                    "Bookings stay closed. Fix that, and run the command again. To continue without the events, and "
+                    "revoke every active link: GAP=revoke."
+                )
             self.say(f"The archive is {archive['State']}, so no event is replayed.")
+            self._save_applied(0, everything=True)
             return
         try:
             if self.known.replay is None:
@@ -222,16 +230,31 @@ class _Restore:
         except IncompleteReplayError:
             self.progress.save(replay=None)
             raise
+        self._report_applied(applied)
+        self._save_applied(applied.redone, everything=self.known.everything or not applied.complete)
+
+    def _save_applied(self, redone: int, *, everything: bool) -> None:
+        """Save the result of a replay. If it differs from the one before, links are revoked from the start."""
+        if (redone, everything) != (self.known.applied, self.known.everything):
+            # An event may have made a link active again that was revoked, or more links are to be revoked now.
+            self.progress.save(applied=redone, everything=everything, cursor=None, checked=0)
+
+    def _report_applied(self, applied: Applied) -> None:
         sent = "an unknown number of" if applied.sent is None else f"{applied.sent:,}"
         self.say(f"Applied {applied.redone:,} of {sent} events.")
-        if not applied.complete:
-            self.progress.save(everything=True)
+        if applied.dead:
+            self.say(
+                f"{applied.dead:,} events could not be applied and stay in RestoreDlq. What they changed is not "
+                "restored, for example a booking and its time. Read them, then delete them (docs/operate.md)."
+            )
 
     def _begin_replay(self) -> None:
         """Choose the window and name of a replay, once the messages of an earlier one, which don't count, are gone."""
         if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
             self.say("Waiting until the events of an earlier replay are applied …")
-            wait_until_quiet(self.account, self.found, self.clock.now(), self.clock)
+            wait_until_quiet(
+                self.account, self.found, self.clock.now(), self.clock, accept_dead=self.known.gap
+            )
         before, _ = count_messages(self.account, self.found, self.table, clock=self.clock)
         now = self.clock.now()
         self.progress.save(
@@ -240,6 +263,9 @@ class _Restore:
             replay_completed_at=None,
             counted_before=before,
             until=self.known.until or now,
+            # An archived event may make a link active again that the restore has revoked.
+            cursor=None,
+            checked=0,
         )
 
     def _revoke(self) -> None:

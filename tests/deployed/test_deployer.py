@@ -15,6 +15,7 @@ import pytest
 
 from infra.deploy import bucket, deploy
 from infra.deploy.deployer_policy import Target, boundary_policy, command_policy
+from infra.deploy.stacks import outputs
 from infra.local.template import fit_for_ministack
 from infra.operate import api_keys
 from tests.deployed.conftest import Stack
@@ -100,7 +101,8 @@ def test_the_printed_permissions_are_enough_and_all_are_used(
 
 def _read_the_stream(stack: Stack) -> None:
     """Put the metric of an outbox that has read the stream, because ministack has none: a destroy asks for it."""
-    dimensions = [{"Name": "FunctionName", "Value": f"admit-one-{STAGE}-outbox"}]
+    function = outputs(stack.client("cloudformation"), f"admit-one-{STAGE}")["OutboxFunction"]
+    dimensions = [{"Name": "FunctionName", "Value": function}]
     lag: Any = {"MetricName": "IteratorAge", "Dimensions": dimensions, "Value": 200.0}
     stack.client("cloudwatch").put_metric_data(Namespace="AWS/Lambda", MetricData=[lag])
 

@@ -44,7 +44,10 @@ def missing_error(operation: str) -> ClientError:
 
 @dataclass
 class Cloud:
-    """The account. `arrivals` are times (seconds after the replay) at which replayed events reach the queue."""
+    """The account. `arrivals` are times (seconds after the replay) at which replayed events reach the queue.
+
+    `poison` are events that can never be applied, and `revoked` the pages of links that are revoked.
+    """
 
     kill_at: int = -1
     calls: int = 0
@@ -58,6 +61,7 @@ class Cloud:
     fates: list[str] = field(default_factory=list)
     arrivals: tuple[float, ...] = (0.0, 0.0)
     lost: set[int] = field(default_factory=set)
+    poison: set[int] = field(default_factory=set)
     dead: int = 0
     gaps: list[str] = field(default_factory=list)
     put_reply: dict[str, Any] | None = None
@@ -66,7 +70,7 @@ class Cloud:
     ledger: int = 0
     markers: set[str] = field(default_factory=set)
     redone: set[int] = field(default_factory=set)
-    revoked: int = 0
+    revoked: set[int] = field(default_factory=set)
     steps: list[dict[str, Any]] = field(default_factory=list)
     replies: list[Exception | dict[str, Any] | None] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)
@@ -218,7 +222,11 @@ class Cloud:
             self.sent.append((at, 1))
             if event in self.lost:
                 continue
+            if event in self.poison:
+                self.dead += 1
+                continue
             self.ledger += 1
+            self.revoked.clear()  # the event makes its link active again
             if isinstance(event, str):
                 self.markers.add(event)
             else:
@@ -258,7 +266,7 @@ class Cloud:
         if step["step"] == "revoke":
             cursors = [None, "1", "2"]
             page = cursors.index(step.get("cursor"))
-            self.revoked = max(self.revoked, page + 1)  # revoking again changes nothing
+            self.revoked.add(page)
             return {"checked": 10, "revoked": 1, "cursor": (*cursors, None)[page + 1]}
         link = {"hostId": "h", "eventTypeId": "t", "reason": "gap", "at": "2026-11-21T12:00:00Z"}
-        return {"revoked": [{"linkId": f"l{n}", **link} for n in range(self.revoked)], "cursor": None}
+        return {"revoked": [{"linkId": f"l{n}", **link} for n in sorted(self.revoked)], "cursor": None}

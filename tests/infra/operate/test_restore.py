@@ -60,7 +60,8 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(applied, "RETRY_SECONDS", 0.0)
         # ministack has no metrics of functions and queues.
         monkeypatch.setattr(replay, "_lag", lambda *_: 0.0)
-        monkeypatch.setattr(applied, "sent_messages", lambda *_: 0)
+        monkeypatch.setattr(applied, "sent_messages", lambda *_: 1)
+        monkeypatch.setattr(applied, "STEADY_SECONDS", 0.0)
         monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
         path = tmp_path / "template.json"
         archive = {"Arn": "arn:aws:events:us-east-1:000000000000:archive/all", "ArchiveName": "all"}
