@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.existing_resources import use_existing, use_existing_table
-from infra.deploy.stack_state import StackState
+from infra.deploy.stack_state import GONE, StackState
+from infra.deploy.stacks import FAILED_CREATIONS
 from infra.deploy.stage import Stage
 from infra.deploy.table import Difference, compare_table, update_table
 
@@ -61,7 +62,7 @@ class Adopted:
 
 def find_adopted(account: Account, stage: Stage, stack: StackState, template: Mapping[str, Any]) -> Adopted:
     """Return the existing resources that a deployment uses. Raise `DeployError` if one can't be used."""
-    table, differences = _table(account, stage, template)
+    table, differences = _table(account, stage, stack, template)
     bus = _bus(account, stack, template)
     archive = _archive(account, stage, stack, bus["Arn"], template) if bus else None
     return Adopted(table, differences, _secret(account, stage), bus, archive)
@@ -108,7 +109,7 @@ def update_adopted(account: Account, adopted: Adopted, template: Mapping[str, An
 
 
 def _table(
-    account: Account, stage: Stage, template: Mapping[str, Any]
+    account: Account, stage: Stage, stack: StackState, template: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, tuple[Difference, ...]]:
     if not stage.table:
         return None, ()
@@ -117,6 +118,13 @@ def _table(
         raise DeployError(
             f"infra/stages/{stage.name}.json names the table {stage.table}, but there is no such table in "
             f"{account.region}. Correct the name, or restore the stage with make restore (docs/operate.md)."
+        )
+    owner = _owner(account, stage.table)
+    if owner and owner != stack.name:
+        raise DeployError(
+            f"The table {stage.table} belongs to the stack {owner}. With two stages on one table, each change is "
+            "published twice, and links are signed with two keys. Correct "
+            f"infra/stages/{stage.name}.json, or delete that stack first."
         )
     found = compare_table(account, stage.table, template["Resources"]["Table"]["Properties"])
     refused = [f"  {each.text}" for each in found if each.refused]
@@ -152,11 +160,13 @@ def _bus(account: Account, stack: StackState, template: Mapping[str, Any]) -> di
         raise DeployError(
             f"The event bus {name} belongs to the stack {owner}: delete that stack or its bus first."
         )
+    if owner and stack.status in FAILED_CREATIONS:
+        return None  # deleted with the stack
     return {"Name": found["Name"], "Arn": found["Arn"]}
 
 
 def _owner(account: Account, physical_id: str) -> str | None:
-    """Return the stack that a resource belongs to, or None."""
+    """Return the stack that a resource belongs to, or None. A stack that is deleted no longer owns what it kept."""
     cloudformation = account.client("cloudformation")
     try:
         found = cloudformation.describe_stack_resources(PhysicalResourceId=physical_id)["StackResources"]
@@ -164,7 +174,12 @@ def _owner(account: Account, physical_id: str) -> str | None:
         if error.response["Error"]["Code"] == "ValidationError":
             return None
         raise
-    return next((each["StackName"] for each in found), None)
+    owners = [
+        each["StackName"]
+        for each in found
+        if each["PhysicalResourceId"] == physical_id and each["ResourceStatus"] not in GONE
+    ]
+    return owners[0] if owners else None
 
 
 def _archive(

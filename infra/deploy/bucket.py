@@ -117,30 +117,45 @@ def remove_old(account: Account, bucket: str, prefix: str, keep: Collection[str]
 
 
 def _protect(s3: Any, name: str, account_id: str) -> None:
-    """Make a bucket private, and require TLS. A bucket that was created but not protected gets it now."""
+    """Make a bucket private, and require TLS. A bucket that was created but not protected gets it now.
+
+    Statements of its policy and lifecycle rules that somebody added stay.
+    """
     owner = {"Bucket": name, "ExpectedBucketOwner": account_id}
-    for read, write, wanted in _SETTINGS:
-        arguments = json.loads(json.dumps(wanted).replace("BUCKET", name))
-        policy = arguments.get("Policy")
-        if policy is not None:
-            arguments["Policy"] = json.dumps(policy)
+    for read, write, settings in _SETTINGS:
         try:
-            found = getattr(s3, read)(**owner)
+            found = _as_written(getattr(s3, read)(**owner))
         except ClientError as error:
             if not error.response["Error"]["Code"].startswith("NoSuch") and "NotFound" not in str(error):
                 raise
             found = {}
-        if _lacks(found, json.loads(json.dumps(wanted).replace("BUCKET", name))):
-            getattr(s3, write)(**owner, **arguments)
+        wanted = _with_others(json.loads(json.dumps(settings).replace("BUCKET", name)), found)
+        if any(found.get(key) != value for key, value in wanted.items()):
+            if "Policy" in wanted:
+                wanted["Policy"] = json.dumps(wanted["Policy"])
+            getattr(s3, write)(**owner, **wanted)
 
 
-def _lacks(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether a bucket's setting is not as wanted. Lifecycle rules are returned without their container."""
-    if "LifecycleConfiguration" in wanted:
-        return bool(found.get("Rules") != wanted["LifecycleConfiguration"]["Rules"])
-    if "Policy" in wanted:
-        return bool(json.loads(found.get("Policy", "{}")) != wanted["Policy"])
-    return any(found.get(key) != value for key, value in wanted.items())
+def _as_written(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a bucket's setting in the form in which it is written, with its policy as a document."""
+    if "Policy" in found:
+        return {"Policy": json.loads(found["Policy"])}
+    if "Rules" in found:
+        return {"LifecycleConfiguration": {"Rules": found["Rules"]}}
+    return dict(found)
+
+
+def _with_others(wanted: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a wanted setting with the policy statements and lifecycle rules that were found."""
+    for name, entries, key in (("Policy", "Statement", "Sid"), ("LifecycleConfiguration", "Rules", "ID")):
+        if name in wanted and name in found:
+            others = found[name][entries]
+            ours = {each[key]: each for each in wanted[name][entries]}
+            kept = [
+                ours.pop(each.get(key), each) for each in (others if isinstance(others, list) else [others])
+            ]
+            wanted[name] = {**found[name], entries: [*kept, *ours.values()]}
+    return wanted
 
 
 def _create_bucket(account: Account, s3: Any, name: str) -> None:

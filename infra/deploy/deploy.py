@@ -26,9 +26,11 @@ from infra.deploy.report import (
 )
 from infra.deploy.stack_state import StackState, deployed_archives, read_stack
 from infra.deploy.stacks import (
+    FAILED_CREATIONS,
     ChangeSet,
     Deployment,
     Outcome,
+    delete_stack,
     discard,
     execute,
     outputs,
@@ -74,12 +76,19 @@ def deploy(
     quota = read_quota(account)
     found = found_lines(account, stage, stack, adopted, template)
     _list(say, "Found", [*found, log_line, quota_line(quota)])
+    if stack.status in FAILED_CREATIONS:
+        _list(say, "Will", [f"replace the stack {stage.stack}, whose creation failed"])
+        if plan_only:
+            return Outcome.PLANNED
+        delete_stack(cloudformation, stage.stack, stacks.POLL_SECONDS)
+        stack = StackState(stage.stack)
+        adopted = find_adopted(account, stage, stack, template)  # the deletion may have left a bus
     check_own_table(account, stack, adopted, template)
     limited = concurrency_lines(quota, template, with_limited_concurrency(template, quota))
     template = with_limited_concurrency(template, quota)
     prepared = _Prepared(account, stage, stack, package, ready_bucket(account, bucket), watch_minutes, role)
     change_set = prepared.plan(template, adopted)
-    _list(say, "Will", [*limited, *will_lines(stage, stack, adopted, change_set, prepared.watching)])
+    _list(say, "Will", [*limited, *will_lines(stage, adopted, change_set, prepared.watching)])
     if plan_only:
         if change_set:
             discard(cloudformation, change_set)
@@ -236,10 +245,8 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
             "Table, signing keys, dead-letter queues, event bus and archive are kept. "
             f"To confirm: make destroy STAGE={stage.name} CONFIRM={stage.name}"
         )
-    kept = destroy(account, stage, lose=given.lose)
-    print(f"{stage.stack} is deleted. Kept, with all data:")
-    for line in kept:
-        print(f"  {line}")
+    destroy(account, stage, lose=given.lose, say=_say)
+    print(f"{stage.stack} is deleted.")
     print(
         f"infra/stages/{stage.name}.json names the table and the signing keys: commit it. make deploy then creates the "
         "stage with its data and events. For an empty stage, remove both from the file. See docs/deploy.md."

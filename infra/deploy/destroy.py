@@ -1,25 +1,36 @@
 """Delete a stage's stack, and keep what has data: `make destroy`."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError
 from infra.deploy.stack_state import StackState, deployed_template, read_stack
-from infra.deploy.stacks import StackError, delete_stack
+from infra.deploy.stacks import StackError, change_parameters, delete_stack
 from infra.deploy.stage import CLOSED, Closed, Outputs, Stage, save_stage
+from infra.operate.clock import CLOCK, Clock
 from infra.operate.replay import find_unpublished
 
 _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 _BUS: Final = "EventBus"
+_SETTLE_SECONDS: Final = (
+    360  # a function runs for at most five minutes, and the outbox then reads within a minute
+)
+
+Say = Callable[[str], None]
 
 
-def destroy(account: Account, stage: Stage, *, lose: bool) -> list[str]:
-    """Delete a stage's stack; return what is kept. Write its table and keys to the stage's file, for a new deployment.
+def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Clock = CLOCK) -> None:
+    """Delete a stage's stack. `say` gets what is kept, before anything is deleted.
 
-    Raise `DeployError` if changes were not published as events, unless `lose`: a new stack has another dead-letter
-    queue, so a restore of the new stage would not notice them. Raise `StackError` if the stack can't be deleted.
+    The stage's file gets the table and the keys before the deletion, which goes on if the command is stopped: without
+    them, the next deployment would create an empty table and new keys.
+
+    Unless `lose`, everything is closed first, and the stack is deleted once all changes are published as events: a new
+    stack has another dead-letter queue, so a restore of the new stage would not notice missing ones (P1). Raise
+    `DeployError` if some are not published, `StackError` if the stack can't be closed or deleted.
     """
     cloudformation = account.client("cloudformation")
     stack = read_stack(cloudformation, stage.stack)
@@ -27,13 +38,39 @@ def destroy(account: Account, stage: Stage, *, lose: bool) -> list[str]:
         raise DeployError(f"There is no stack {stage.stack} in {account.region}.")
     if stack.exists and stack.status != "DELETE_FAILED" and not lose:
         _check_published(account, stack)
-    kept = _kept(cloudformation, stack)
+        _close(cloudformation, stack, say)
+        say(f"Waiting {_SETTLE_SECONDS // 60} minutes until all changes are published …")
+        clock.wait(_SETTLE_SECONDS)
+        _check_published(account, stack)
+    _save_names(stage, stack)
+    say("Keeping, with all data:")
+    for line in _kept(cloudformation, stack):
+        say(f"  {line}")
+    say(f"Deleting {stack.name} …")
     _delete(cloudformation, stack)
+
+
+def _save_names(stage: Stage, stack: StackState) -> None:
+    """Write the table and the keys that a stack uses to the stage's file."""
     table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
     if stack.exists and table and secret:
         closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
         save_stage(dataclasses.replace(stage, table=table, signing_secret=secret), closed=closed)
-    return kept
+
+
+def _close(cloudformation: Any, stack: StackState, say: Say) -> None:
+    """Close all changes with the release that is deployed: CloudFormation may delete the outbox before the API."""
+    parameter = deployed_template(cloudformation, stack.name)["Parameters"].get(CLOSED, {})
+    if "all" not in parameter.get("AllowedValues", ()):
+        say("The deployed release can't close all changes: those made from now on may not be published.")
+        return
+    say("Closing all changes …")
+    try:
+        change_parameters(cloudformation, stack.name, stack.parameters, **{CLOSED: "all"})
+    except StackError as error:
+        raise StackError(
+            f"{error}\nNothing was deleted. To delete the stage without closing it: LOSE=yes"
+        ) from error
 
 
 def _check_published(account: Account, stack: StackState) -> None:
@@ -42,7 +79,8 @@ def _check_published(account: Account, stack: StackState) -> None:
         lines = "\n".join(f"  {reason}" for reason in reasons)
         raise DeployError(
             f"Changes of {stack.name} may not have been published as events, and later nobody would notice:\n{lines}\n"
-            "Nothing was deleted. Publish them first. To delete the stage without them: LOSE=yes"
+            "Nothing was deleted. Publish them first; to open the stage: make deploy OPEN=yes. To delete the stage "
+            "without them: LOSE=yes"
         )
 
 

@@ -9,7 +9,7 @@ from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted, planned_updates
 from infra.deploy.concurrency import LambdaQuota, background_concurrency
 from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import FAILED_CREATIONS, Change, ChangeSet
+from infra.deploy.stacks import Change, ChangeSet
 from infra.deploy.stage import CLOSED, Stage
 from infra.deploy.table import compare_table
 from infra.package.monitoring import dead_letter_queues
@@ -52,17 +52,13 @@ def concurrency_lines(
         )
 
 
-def will_lines(
-    stage: Stage, stack: StackState, adopted: Adopted, change_set: ChangeSet | None, watching: str
-) -> Iterator[str]:
+def will_lines(stage: Stage, adopted: Adopted, change_set: ChangeSet | None, watching: str) -> Iterator[str]:
     """Yield what the deployment is going to do."""
     yield from planned_updates(adopted)
     if change_set is None:
         yield f"change nothing in the stack {stage.stack}"
         return
     if change_set.creates:
-        if stack.status in FAILED_CREATIONS:
-            yield f"replace the stack {stage.stack}, whose creation failed"
         yield f"create the stack {stage.stack}: {change_set.count('Add')} resources"
     else:
         added, modified, removed = (change_set.count(action) for action in ("Add", "Modify", "Remove"))

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.stacks import FAILED_CREATIONS
 
-_GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _own_resources(cloudformation: Any, name: str) -> dict[str, str]:
         each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
         for page in pages
         for each in page["StackResourceSummaries"]
-        if each["ResourceStatus"] not in _GONE
+        if each["ResourceStatus"] not in GONE
     }
 
 

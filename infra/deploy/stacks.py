@@ -109,46 +109,63 @@ def upload(
 
 
 def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:
-    """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects the change or rolls it back."""
+    """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects the change or rolls it back.
+
+    A stack whose creation failed is deleted first.
+    """
+    if stack_status(cloudformation, deployment.name) in FAILED_CREATIONS:
+        delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
     change_set = plan_stack(cloudformation, deployment, template_url)
     return execute(cloudformation, change_set) if change_set else Outcome.UNCHANGED
 
 
 def plan_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> ChangeSet | None:
     """Create a change set, which changes nothing yet; return None if nothing is to be changed. Raise `StackError`."""
+    tags = [{"Key": key, "Value": value} for key, value in deployment.tags.items()]
+    return _plan(cloudformation, deployment, TemplateURL=template_url, Tags=tags)
+
+
+def change_parameters(cloudformation: Any, name: str, parameters: Mapping[str, str], **changed: str) -> None:
+    """Update a stack with its own template, and wait. Raise `StackError`.
+
+    `parameters` has the stack's parameters, of which only `changed` get another value.
+    """
+    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in parameters if key not in changed]
+    deployment = Deployment(name=name, bucket="", parameters=changed, poll_seconds=POLL_SECONDS)
+    change_set = _plan(cloudformation, deployment, kept, UsePreviousTemplate=True)
+    if change_set:
+        execute(cloudformation, change_set)
+
+
+def _plan(
+    cloudformation: Any, deployment: Deployment, kept: Sequence[Mapping[str, Any]] = (), **source: Any
+) -> ChangeSet | None:
+    """Create a change set; `source` says which template, and `kept` which parameters keep their values."""
     status = stack_status(cloudformation, deployment.name)
     _check_status(deployment.name, status)
-    if status in FAILED_CREATIONS:
-        delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
-        status = None
+    creates = status is None or status in FAILED_CREATIONS
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in deployment.parameters.items()]
     change_set = f"deploy-{int(time.time() * 1000)}"
     cloudformation.create_change_set(
         StackName=deployment.name,
         ChangeSetName=change_set,
-        ChangeSetType="UPDATE" if status else "CREATE",
-        TemplateURL=template_url,
+        ChangeSetType="CREATE" if creates else "UPDATE",
         Capabilities=_CAPABILITIES,
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value} for key, value in deployment.parameters.items()
-        ],
-        Tags=[{"Key": key, "Value": value} for key, value in deployment.tags.items()],
+        Parameters=[*given, *kept],
         RollbackConfiguration={
             "RollbackTriggers": [
                 {"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in deployment.rollback_alarms
             ],
             "MonitoringTimeInMinutes": deployment.watch_minutes,
         },
+        **source,
         **({"RoleARN": deployment.role} if deployment.role else {}),
     )
     if not _has_changes(cloudformation, deployment, change_set):
         cloudformation.delete_change_set(StackName=deployment.name, ChangeSetName=change_set)
         return None
-    return ChangeSet(
-        deployment,
-        change_set,
-        creates=status is None,
-        changes=_changes(cloudformation, deployment, change_set),
-    )
+    changes = _changes(cloudformation, deployment, change_set)
+    return ChangeSet(deployment, change_set, creates=creates, changes=changes)
 
 
 def execute(cloudformation: Any, change_set: ChangeSet) -> Outcome:

@@ -52,6 +52,7 @@ def user(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("infra.deploy.destroy._SETTLE_SECONDS", 0)
     monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
     (tmp_path / "stages").mkdir()
     file = tmp_path / "stages" / f"{STAGE}.json"
@@ -93,7 +94,7 @@ def test_the_printed_permissions_are_enough_and_all_are_used(
     document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
     iam.put_user_policy(UserName=user, PolicyName="less", PolicyDocument=document)
     capsys.readouterr()
-    assert deploy.main(["destroy", "--stage", STAGE, "--confirm", STAGE]) == 1
+    assert deploy.main(["destroy", "--stage", STAGE, "--confirm", STAGE, "--lose"]) == 1
     assert "These credentials don't have permission for DeleteStack" in capsys.readouterr().err
     iam.delete_user_policy(UserName=user, PolicyName="less")
     assert deploy.main(["destroy", "--stage", STAGE, "--confirm", STAGE, "--lose"]) == 0

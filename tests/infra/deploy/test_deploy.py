@@ -13,12 +13,12 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
-from infra.deploy import deploy
+from infra.deploy import deploy, destroy as destroying
 from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.bucket import remove_old
 from infra.deploy.concurrency import LambdaQuota
 from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stack_state import read_stack
+from infra.deploy.stack_state import StackState, read_stack
 from infra.deploy.stacks import Deployment, StackError, outputs, plan_stack
 from infra.deploy.stage import STAGES, Stage, read_stage, save_stage
 from infra.deploy.table import compare_table
@@ -48,6 +48,7 @@ def put(
     """Point the commands at the account; they deploy the given template, or the packaged one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("infra.deploy.destroy._SETTLE_SECONDS", 0)
     monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
     # ministack has no metrics of functions.
     monkeypatch.setattr("infra.operate.replay._lag", lambda *_: 0.0)
@@ -101,6 +102,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 READS = ("Describe", "List", "Get", "Head")
+REPLACED = "replace the stack admit-one-fresh, whose creation failed"
 PREPARES = {
     "CreateBucket", "PutPublicAccessBlock", "PutBucketOwnershipControls", "PutBucketPolicy",
     "PutBucketLifecycleConfiguration", "PutObject", "CreateChangeSet", "DeleteChangeSet",
@@ -129,6 +131,11 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     )
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert [each.get("Expiration") for each in rules] == [None], "a rollback reads the previous package"
+    theirs = {**statement, "Sid": "Theirs", "Action": "s3:DeleteBucket"}
+    policy = {"Version": "2012-10-17", "Statement": [theirs, {**statement, "Action": "s3:DeleteObject"}]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    rule: Any = {"ID": "Theirs", "Status": "Enabled", "Filter": {"Prefix": "x"}, "Expiration": {"Days": 9}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
     s3.delete_public_access_block(Bucket=bucket)  # as if the command that created the bucket had been killed
 
     assert _run("deploy", "--stage", "dev") == 0
@@ -137,6 +144,9 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     assert _table(account) == before
     assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == sent
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"] == [theirs, statement]
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert [each["ID"] for each in rules] == ["Theirs", "AbortUploads"], "what somebody added stays"
     _old_packages_are_removed(s3, bucket, sent)
     stack = local_client("cloudformation", account.endpoint_url).describe_stacks(StackName=STACK)["Stacks"][0]
     assert {"Key": "stage", "Value": "dev"} in stack["Tags"]
@@ -194,6 +204,7 @@ def test_a_first_deployment_that_fails_reports_what_remains_and_the_next_one_suc
     account: Ministack,
     packaged: Package,
     put: Callable[..., None],
+    steps: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Only the table remains, because of its deletion protection; the message names it, and it blocks nothing."""
@@ -216,8 +227,13 @@ def test_a_first_deployment_that_fails_reports_what_remains_and_the_next_one_suc
     assert len(secrets.list_secrets()["SecretList"]) == before
 
     put(None)
+    steps.clear()
+    assert _run("deploy", "--stage", "fresh", "--plan") == 0
+    assert steps[-1] == f"Will    {REPLACED}"
+    assert {step for step in steps if re.fullmatch(r"[A-Z]\w+", step) and not step.startswith(READS)} == set()
     assert _run("deploy", "--stage", "fresh") == 0
 
+    assert steps.index("DeleteStack") > steps.index(f"Will    {REPLACED}")
     assert "Created." in capsys.readouterr().out
     found = outputs(local_client("cloudformation", account.endpoint_url), "admit-one-fresh")
     dynamodb.describe_table(TableName=found["TableName"])  # of another name on AWS, where names are drawn
@@ -572,9 +588,9 @@ def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytes
 
 @pytest.mark.usefixtures("put")
 def test_the_log_role_that_another_team_set_stays(
-    account: Ministack, capsys: pytest.CaptureFixture[str]
+    account: Ministack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An account has one role for the logs of all its APIs."""
+    """An account has one role for the logs of all its APIs. A stage closes before it is deleted."""
     gateway, theirs = (
         local_client("apigateway", account.endpoint_url),
         "arn:aws:iam::000000000000:role/Theirs",
@@ -583,7 +599,17 @@ def test_the_log_role_that_another_team_set_stays(
     gateway.update_account(patchOperations=[change])
     assert _run("deploy", "--stage", "watched", "--watch", "0") == 0
     assert f"API Gateway's log role: {theirs}, which stays" in capsys.readouterr().out
+    closed: list[dict[str, str]] = []
+    delete = destroying._delete
+
+    def delete_closed(cloudformation: Any, stack: StackState) -> None:
+        closed.append(dict(read_stack(cloudformation, stack.name).parameters))
+        delete(cloudformation, stack)
+
+    monkeypatch.setattr(destroying, "_delete", delete_closed)
+    before = read_stack(local_client("cloudformation", account.endpoint_url), "admit-one-watched").parameters
     assert _run("destroy", "--stage", "watched", "--confirm", "watched") == 0
+    assert closed == [{**before, "BookingsClosed": "all"}], "nothing else was changed"
     assert gateway.get_account()["cloudwatchRoleArn"] == theirs
 
 

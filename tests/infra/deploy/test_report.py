@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.deploy import adoption
 from infra.deploy.account import Account, DeployError
-from infra.deploy.adoption import Adopted, Archive
+from infra.deploy.adoption import Adopted, Archive, find_adopted
 from infra.deploy.concurrency import (
     LambdaQuota,
     background_concurrency,
@@ -56,7 +57,10 @@ class Services:
             if operation not in self.answers:
                 name = operation.title().replace("_", "")
                 raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, name)
-            return self.answers[operation]
+            answer = self.answers[operation]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
 
         return call
 
@@ -117,13 +121,56 @@ def test_adopted_resources(template: dict[str, Any]) -> None:
         "bus admit-one-prod-events and archive all: kept from an earlier stack, 1,204 events",
     ]
     added = _change_set(Change("Add", "A", "X", replaces=False), creates=True)
-    assert list(will_lines(Stage("prod"), failed, adopted, added, "watch no alarms")) == [
+    assert list(will_lines(Stage("prod"), adopted, added, "watch no alarms")) == [
         "update the table t2: the index byLabel is missing",
         "update the archive all: RetentionDays",
-        "replace the stack admit-one-prod, whose creation failed",
         "create the stack admit-one-prod: 1 resources",
         "watch no alarms",
     ]
+
+
+def test_a_bus_that_a_failed_stack_still_owns_is_not_adopted(template: dict[str, Any]) -> None:
+    """It is deleted with that stack, and the next one would refer to a bus that is gone."""
+    bus = {"Name": "admit-one-prod-events", "Arn": "arn:bus"}
+    owner = _resource("admit-one-prod", bus["Name"], "CREATE_COMPLETE")
+    account = _account(describe_event_bus=bus, describe_stack_resources=owner, list_archives={"Archives": []})
+    failed = StackState("admit-one-prod", "ROLLBACK_FAILED", NOW, resources={"EventBus": bus["Name"]})
+    assert find_adopted(account, Stage("prod"), failed, template).bus is None
+    kept = _account(describe_event_bus=bus, describe_stack_resources={"StackResources": []},
+                    list_archives={"Archives": []})  # fmt: skip
+    assert find_adopted(kept, Stage("prod"), StackState("admit-one-prod"), template).bus == bus
+
+
+@pytest.mark.parametrize(
+    ("owner", "status", "is_refused"),
+    [
+        ("admit-one-other", "CREATE_COMPLETE", True),
+        ("admit-one-prod", "CREATE_COMPLETE", False),
+        ("admit-one-other", "DELETE_SKIPPED", False),
+    ],
+)
+def test_a_table_of_another_stack_is_refused(
+    monkeypatch: pytest.MonkeyPatch, template: dict[str, Any], owner: str, status: str, is_refused: bool
+) -> None:
+    """Two stages on one table would publish each change twice. A deleted stack owns nothing, although AWS lists it."""
+    monkeypatch.setattr(adoption, "compare_table", lambda *_: [])
+    gone = ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}, "DescribeEventBus")
+    account = _account(
+        describe_table={"Table": {"TableName": "t1"}},
+        describe_stack_resources=_resource(owner, "t1", status),
+        describe_event_bus=gone,
+    )
+    stage, stack = Stage("prod", table="t1"), StackState("admit-one-prod")
+    if is_refused:
+        with pytest.raises(DeployError, match="The table t1 belongs to the stack admit-one-other"):
+            find_adopted(account, stage, stack, template)
+    else:
+        assert find_adopted(account, stage, stack, template).table == {"TableName": "t1"}
+
+
+def _resource(stack: str, name: str, status: str) -> dict[str, Any]:
+    each = {"StackName": stack, "PhysicalResourceId": name, "ResourceStatus": status}
+    return {"StackResources": [{**each, "PhysicalResourceId": "another"}, each]}
 
 
 @pytest.mark.parametrize(
@@ -159,14 +206,14 @@ def test_the_changes_of_a_stack() -> None:
         Change("Modify", "Waf", "AWS::WAFv2::WebACL", replaces=True),
     ]
     changes.append(Change("Remove", "Old", "AWS::Lambda::Function", replaces=False))
-    lines = will_lines(Stage("prod"), OWN, Adopted(), _change_set(*changes), "watch 2 alarms for 5 minutes")
+    lines = will_lines(Stage("prod"), Adopted(), _change_set(*changes), "watch 2 alarms for 5 minutes")
     assert list(lines) == [
         "change the stack admit-one-prod: 3 added, 2 modified, 1 removed",
         "replace Waf (AWS::WAFv2::WebACL)",
         "remove Old (AWS::Lambda::Function)",
         "watch 2 alarms for 5 minutes",
     ]
-    assert list(will_lines(Stage("prod"), OWN, Adopted(), None, "")) == [
+    assert list(will_lines(Stage("prod"), Adopted(), None, "")) == [
         "change nothing in the stack admit-one-prod"
     ]
 
@@ -210,7 +257,21 @@ def test_a_stack_that_uses_an_existing_resource_gets_no_new_one() -> None:
         ({}, StackState("s"), {"cloudwatchRoleArn": "theirs"}, "exists", "theirs, which stays"),
         ({}, OWN, {"cloudwatchRoleArn": "mine"}, "make", "mine, the stack's own"),
         ({"ApiLogRole": "make"}, StackState("s"), {"cloudwatchRoleArn": "theirs"}, "make", "file says make"),
-        ({}, StackState("s"), None, "make", "unknown (no permission for GetAccount)"),
+        ({}, OWN, None, "make", "unknown (no permission for GetAccount), the stack's own"),
+        (
+            {},
+            StackState("s", "UPDATE_COMPLETE", None, {"ApiLogRole": "exists"}),
+            None,
+            "exists",
+            "stays exists",
+        ),
+        (
+            {"ApiLogRole": "exists"},
+            StackState("s"),
+            None,
+            "exists",
+            "unknown (no permission for GetAccount); the",
+        ),
     ],
 )
 def test_the_log_role(
@@ -221,6 +282,12 @@ def test_the_log_role(
     found, line = log_role(account, Stage("prod", parameters), stack)
     assert found == value
     assert words in line
+
+
+def test_a_log_role_that_can_t_be_read_is_not_replaced() -> None:
+    """An account has one role for the logs of all its APIs: another team would lose its logs."""
+    with pytest.raises(DeployError, match=r"Set ApiLogRole in infra/stages/prod\.json: exists if"):
+        log_role(_account(), Stage("prod"), StackState("s"))
 
 
 @pytest.mark.parametrize(
