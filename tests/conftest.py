@@ -14,6 +14,7 @@ from tests.support.aws.engines import (
     table,
     table_engine,
 )
+from tests.support.collection import pytest_collection
 from tests.support.event_schemas import every_event_fits_its_schema, outbox_faults
 from tests.support.schedule import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
@@ -32,6 +33,7 @@ __all__ = [
     "outbox_faults",
     "own_environment",
     "patient_clients",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_xdist_make_scheduler",
     "table",

@@ -5,11 +5,7 @@ import math
 import re
 from typing import Any, Final
 
-import pycfmodel
 import pytest
-from cfripper.config.config import Config
-from cfripper.config.pluggy.utils import get_all_rules
-from cfripper.rule_processor import RuleProcessor
 
 from infra.paths import ROOT
 
@@ -20,6 +16,12 @@ OVERLOOKED: Final[dict[tuple[str, str], str]] = {
 
 
 def _findings(template: dict[str, Any]) -> set[tuple[str, str]]:
+    # Importing the scanner takes seconds, so only the process that runs these tests does.
+    import pycfmodel
+    from cfripper.config.config import Config
+    from cfripper.config.pluggy.utils import get_all_rules
+    from cfripper.rule_processor import RuleProcessor
+
     rules = get_all_rules()
     config = Config(rules=list(rules))
     processor = RuleProcessor(*[rules[name](config) for name in config.rules])
