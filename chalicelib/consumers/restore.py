@@ -11,7 +11,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.batch import Message, RetryMessageError, batch_response, handle_each, log_retry
-from chalicelib.consumers.time_left import has_time
+from chalicelib.consumers.time_left import has_time, require_time
 from chalicelib.domain.errors import Fault, TryLaterError
 from chalicelib.domain.events.envelopes import read_envelope
 from chalicelib.domain.restore_steps import (
@@ -43,6 +43,7 @@ def apply_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     results = Counter[Applied]()
 
     def apply(message: Message) -> None:
+        require_time(context)
         results[_apply(world, json.loads(message["body"]))] += 1
 
     response = handle_each(event["Records"], apply, now=world.now)
