@@ -33,11 +33,13 @@ ABOUT_LINKS: Final = frozenset(
 class AppliedEvents(msgspec.Struct, frozen=True):
     """The events of a link that were applied since the backup. `base` is the link's sequence in the backup.
 
-    `partly` is True if one of them did not contain everything that had changed.
+    `last` is its current one, or None if the link was deleted. `partly` is True if an event did not contain everything
+    that had changed.
     """
 
     link_id: str
     base: int
+    last: int | None
     seen: frozenset[int]
     partly: bool
 

@@ -241,6 +241,7 @@ class RestoreStore(Protocol):
     def applied(
         self, shard: str, after: str | None, limit: int
     ) -> tuple[list[AppliedEvents], str | None]: ...
+    def giving_back(self, link_ids: Sequence[str]) -> list[str]: ...
 
 
 class RestoreRecordStore(Protocol):

@@ -10,7 +10,7 @@ import msgspec
 
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
-from chalicelib.domain.restore import missing
+from chalicelib.domain.restore import AppliedEvents, missing
 from chalicelib.domain.restore_steps import (
     SHARDS,
     CountReply,
@@ -135,7 +135,7 @@ def _cursor_unless_done(place: _Place) -> str | None:
 
 
 def _portions(world: World, place: _Place, *, everything: bool) -> Iterator[_Portion]:
-    """Yield the links to revoke, page by page: two round trips for each 100 links."""
+    """Yield the links to revoke, page by page, which takes three round trips for each 100 links without a gap."""
     while place.shard < len(SHARDS):
         portion = _gaps(world, place)
         yield portion
@@ -149,17 +149,19 @@ def _gaps(world: World, place: _Place) -> _Portion:
     page, after = world.store.restore.applied(SHARDS[place.shard], place.after, _PAGE)
     if after is None:
         return _Portion([], 0, _Place(place.shard + 1))
-    links = {link.link_id: link for link in world.store.links.read_many([each.link_id for each in page])}
-    found: list[tuple[Link, RevokeReason]] = []
-    for applied in page:
-        link = links.get(applied.link_id)
-        if link is None or not _is_revocable(world, link):
-            continue
-        if missing(applied.base, link.sequence, applied.seen):
-            found.append((link, RevokeReason.GAP))
-        elif applied.partly:
-            found.append((link, RevokeReason.INCOMPLETE))
+    reasons = {each.link_id: reason for each in page if (reason := _reason(each)) is not None}
+    links = world.store.links.read_many(list(reasons))
+    found = [(link, reasons[link.link_id]) for link in links if _is_revocable(world, link)]
     return _Portion(found, len(page), _Place(place.shard, after))
+
+
+def _reason(applied: AppliedEvents) -> RevokeReason | None:
+    """Return why a link must be revoked if it is usable."""
+    if applied.last is None:
+        return None
+    if missing(applied.base, applied.last, applied.seen):
+        return RevokeReason.GAP
+    return RevokeReason.INCOMPLETE if applied.partly else None
 
 
 def _usable(world: World, place: _Place) -> Iterator[_Portion]:
@@ -168,7 +170,10 @@ def _usable(world: World, place: _Place) -> Iterator[_Portion]:
         for status in (LinkStatus.USED,) if place.used else (LinkStatus.ACTIVE, LinkStatus.USED):
             where = LinkFilter(host_id=host.item_id, event_type_id=None, status=status)
             while entries := world.store.links.entries(where, status, place.after, _PAGE):
-                links = world.store.links.read_many([entry.item_id for entry in entries])
+                link_ids = [entry.item_id for entry in entries]
+                if status is LinkStatus.USED:  # few are restorable, so read only those whole
+                    link_ids = world.store.restore.giving_back(link_ids)
+                links = world.store.links.read_many(link_ids)
                 found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
                 place = msgspec.structs.replace(place, after=entries[-1].sort)
                 yield _Portion(found, 0, place)

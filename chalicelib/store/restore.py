@@ -1,6 +1,8 @@
 """Write to a restored table: links and bookings as archived events left them, and the applied events."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from pynamodb.expressions.operand import Path
@@ -13,6 +15,7 @@ from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import audit_actions
 from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
+from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (
     BY_HOST,
     AppliedEventsItem,
@@ -90,9 +93,20 @@ class Restore:
         condition = None if after is None else Path("listSort") > after
         partition = applied_events_list(self.run, shard)
         entries = self._table.index_page(BY_HOST, partition, condition, limit, newest_first=False)
-        keys = ((entry["pk"], entry["sk"]) for entry in entries)
-        found = [_applied_events_of(item) for item in self._table.get_in_order(AppliedEventsItem, keys)]
-        return found, entries[-1]["listSort"] if entries else None
+        keys = [((entry["pk"], entry["sk"]), link_key(entry["listSort"])) for entry in entries]
+        found = self._table.get_many(chain.from_iterable(keys), ("base", "seen", "partly", "sequence"))
+        page = [
+            _applied_events_of(AppliedEventsItem.from_raw_data(found[key]), found.get(link_at))
+            for key, link_at in keys
+            if key in found
+        ]
+        return page, entries[-1]["listSort"] if entries else None
+
+    def giving_back(self, link_ids: Sequence[str]) -> list[str]:
+        """Return those links that give back a use when a booking is cancelled."""
+        attribute = "restoreUseOnCancel"
+        found = self._table.get_many(map(link_key, link_ids), (attribute,))
+        return [link_id for link_id in link_ids if attribute in found.get(link_key(link_id), ())]
 
     def _replace_time(
         self, transaction: Transaction, host_id: str, old: Span | None, new: Span | None, cause: Cause
@@ -129,10 +143,11 @@ class Restore:
         transaction.update(applied_events_key(before.link_id, self.run), actions, name="applied events")
 
 
-def _applied_events_of(item: AppliedEventsItem) -> AppliedEvents:
+def _applied_events_of(item: AppliedEventsItem, link: RawItem | None) -> AppliedEvents:
     return AppliedEvents(
         link_id=item.pk.removeprefix("LINK#"),
         base=int(item.base),
+        last=None if link is None else int(link["sequence"]["N"]),
         seen=frozenset(int(number) for number in item.seen or ()),
         partly=bool(item.partly),
     )

@@ -86,9 +86,10 @@ class Table:
         raw = self._send("GetItem", request).get(ITEM)
         return kind.from_raw_data(raw) if raw else None
 
-    def get_many(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
+    def get_many(self, keys: Iterable[Key], only: Sequence[str] = ()) -> dict[Key, RawItem]:
         """Return the items that exist, by key, in their current state. One round trip for each 100 keys.
 
+        With `only`, an item has just its key and those attributes: it costs the same read units, but less time.
         Raises `ThrottledError` if DynamoDB keeps returning only unprocessed keys.
         """
         wanted = list(dict.fromkeys(keys))
@@ -101,8 +102,8 @@ class Table:
                     raise ThrottledError(fault=Fault("UnprocessedKeys", SERVICE, "BatchGetItem"))
                 if tries:
                     self._sleep(_jitter(tries))
-                request = {self.name: {"Keys": pending, "ConsistentRead": True}}
-                answer = self._send("BatchGetItem", {"RequestItems": request})
+                request = {"Keys": pending, "ConsistentRead": True, **_projection(only)}
+                answer = self._send("BatchGetItem", {"RequestItems": {self.name: request}})
                 rows = answer.get(RESPONSES, {}).get(self.name, ())
                 found |= {(raw["pk"]["S"], raw["sk"]["S"]): raw for raw in rows}
                 pending = answer.get(UNPROCESSED_KEYS, {}).get(self.name, {}).get("Keys", [])
@@ -286,6 +287,14 @@ class Table:
             condition=condition,
             return_values_on_condition_failure=ALL_OLD if return_old_item else None,
         )
+
+
+def _projection(attributes: Sequence[str]) -> dict[str, Any]:
+    """Return the part of a request that asks for some attributes and the key; names may be reserved words."""
+    if not attributes:
+        return {}
+    names = {f"#{number}": name for number, name in enumerate(("pk", "sk", *attributes))}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
 
 def _jitter(attempt: int) -> float:
