@@ -8,9 +8,8 @@ sample of the links is compared with the items that the store writes.
 import json
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,6 +24,7 @@ from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus, Recipient
 from chalicelib.store.items import INDEX_KEYS
 from infra.local.engines.dynoxide import Dynoxide
+from tests.bench.setup.dynoxide_file import DynoxideFile, Entry, Row, compact, written_file
 from tests.bench.setup.site import Site
 from tests.bench.sizes import size_of
 
@@ -32,7 +32,6 @@ LABELS: Final = 1000
 RECIPIENTS: Final = 5000
 EVENT_TYPES: Final = 5
 
-_SCHEMA: Final = "9"  # of dynoxide 1.2
 _CAUSE: Final = Cause("system:bench", "bench")
 _FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _CHECKED: Final = 211  # links that are compared with the store's items; includes every kind
@@ -81,8 +80,8 @@ def site_with_links(count: int) -> Iterator[Loaded]:
             site = Site(engine)
             host_id = site.host()
             event_type_ids = [site.event_type(host_id) for _ in range(EVENT_TYPES)]
-        with closing(sqlite3.connect(file, isolation_level=None)) as database:
-            _fill(database, site.table_name, _Links(host_id, event_type_ids, count))
+        with written_file(file, site.table_name) as table:
+            _fill(table, _Links(host_id, event_type_ids, count))
         with Dynoxide(file) as engine:
             yield Loaded(Site(engine, site.table_name), host_id, event_type_ids)
 
@@ -108,14 +107,14 @@ class _Links:
             model = self._item(number, _MODEL["id"], _MODEL["label"], _MODEL["email"], _MODEL["external"], 0)
             moments = sum(value == _moment(_MODEL["millis"])[""] for value in model.values())
             self._kinds[which] = _Kind(
-                item=_filler(_json(model)),
+                item=_filler(compact(model)),
                 size=size_of(model) - moments * size_of(_moment(_MODEL["millis"])),
                 moments=moments,
                 entries={
                     name: (
                         _filler("S:" + model[keys[0]]["S"]),
                         _filler("S:" + model[keys[1]]["S"]),
-                        _filler(_json({each: model[each] for each in ("pk", "sk", *keys)})),
+                        _filler(compact({each: model[each] for each in ("pk", "sk", *keys)})),
                     )
                     for name, keys in INDEX_KEYS.items()
                     if keys[0] in model
@@ -172,10 +171,6 @@ def _moment(millis: str) -> dict[str, dict[str, str]]:
     return {"": {"N": millis}}
 
 
-def _json(item: Any) -> str:
-    return json.dumps(item, separators=(",", ":"))
-
-
 def _filler(model: str) -> Fill:
     """Return a function that replaces a model's values with a link's values."""
     parts, places = _PLACES.split(model), _PLACES.findall(model)
@@ -186,49 +181,21 @@ def _filler(model: str) -> Fill:
     return partial(str.__mod__, text)
 
 
-def _fill(database: sqlite3.Connection, table: str, links: _Links) -> None:
-    """Insert the links into the engine's file, each table in the order of its key where possible, which is fast."""
-    [schema] = database.execute("SELECT value FROM _config WHERE key = 'schema_version'").fetchone()
-    if schema != _SCHEMA:
-        raise RuntimeError(f"dynoxide's file has schema version {schema}; this module supports {_SCHEMA}")
-    for pragma in (
-        "journal_mode = OFF",
-        "synchronous = OFF",
-        "cache_size = -1000000",
-        "locking_mode = EXCLUSIVE",
-    ):
-        database.execute(f"PRAGMA {pragma}").fetchall()
-    later = database.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-    ).fetchall()
-    for name, _ in later:
-        database.execute(f'DROP INDEX "{name}"')
-    numbers = range(len(links.ids))
-    database.execute("BEGIN")
-    database.executemany(
-        f'INSERT INTO "{table}" (pk, sk, item_json, item_size) VALUES (?, ?, ?, ?)',  # noqa: S608 - the table's name
-        _rows(links, sorted(numbers, key=links.ids.__getitem__)),
-    )
+def _fill(table: DynoxideFile, links: _Links) -> None:
+    """Insert the links, each table in the order of its key where possible, which is fast."""
+    table.insert(_rows(links, sorted(range(len(links.ids)), key=links.ids.__getitem__)))
     for index in INDEX_KEYS:
-        database.executemany(
-            f'INSERT INTO "{table}::gsi::{index}" VALUES (?, ?, ?, ?, ?)',  # noqa: S608 - as above
-            _entries(links, index),
-        )
-    for _, sql in later:
-        database.execute(sql)
-    database.execute("COMMIT")
-    database.execute("PRAGMA locking_mode = NORMAL").fetchall()
-    database.execute("PRAGMA journal_mode = WAL").fetchall()
+        table.insert_entries(index, _entries(links, index))
 
 
-def _rows(links: _Links, order: list[int]) -> Iterator[tuple[str, str, str, int]]:
+def _rows(links: _Links, order: list[int]) -> Iterator[Row]:
     for number in order:
         kind, values = links.kind(number), links.values(number)
         size = kind.size + kind.moments * size_of(_moment(values[_MODEL["millis"]]))
         yield f"S:LINK#{links.ids[number]}", "S:LINK", kind.item(values), size
 
 
-def _entries(links: _Links, index: str) -> Iterator[tuple[str, str, str, str, str]]:
+def _entries(links: _Links, index: str) -> Iterator[Entry]:
     for number in range(len(links.ids)):
         entry = links.kind(number).entries.get(index)
         if entry is not None:

@@ -31,6 +31,9 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "e2e/test_console.py": {"wait_for_timeout": "between two checks"},
     "e2e/test_console_requests.py": {"wait_for_timeout": "between two checks"},
     "support/proof/harness.py": {"sleep": "the app's own pause between attempts"},
+    "proof/test_restore_size.py": {
+        "monotonic": "in `make proof`, a restore's step must end before its timeout"
+    },
     "unit/webhooks/test_webhook_http.py": {"monotonic": "the clock of the tested client"},
 }
 
