@@ -103,6 +103,18 @@ class _Count:
         return redone >= self.sent and now - self.since >= timedelta(seconds=STEADY_SECONDS)
 
 
+def wait_for_earlier(
+    account: Account, found: Mapping[str, str], progress: RestoreProgress, clock: Clock
+) -> None:
+    """Wait until no message of an earlier replay is in the queue or can still reach it.
+
+    Raise `IncompleteReplayError` if one could not be applied, unless the restore accepts gaps.
+    """
+    retries = RETRY_SECONDS if progress.replay_started_at else 0.0
+    earliest = clock.now() + timedelta(seconds=retries)
+    wait_until_quiet(account, found, earliest, clock, accept_dead=progress.gap)
+
+
 def wait_until_quiet(
     account: Account, found: Mapping[str, str], earliest: datetime, clock: Clock, *, accept_dead: bool
 ) -> int:

@@ -25,7 +25,7 @@ from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import read_stack
 from infra.deploy.stage import CLOSED, Closed, Stage, read_stage, stack_outputs
 from infra.errors import CommandError
-from infra.operate.applied import Applied, wait_until_applied, wait_until_quiet
+from infra.operate.applied import Applied, wait_for_earlier, wait_until_applied
 from infra.operate.clock import CLOCK, Clock
 from infra.operate.progress import Progress
 from infra.operate.replay import (
@@ -213,6 +213,8 @@ class _Restore:
                     "revoke every active link: GAP=revoke."
                 )
             self.say(f"The archive is {archive['State']}, so no event is replayed.")
+            # An event that is applied while links are revoked could make one active again.
+            self._wait_for_earlier()
             self._save_applied(0, everything=True)
             return
         try:
@@ -250,11 +252,7 @@ class _Restore:
 
     def _begin_replay(self) -> None:
         """Choose the window and name of a replay, once the messages of an earlier one, which don't count, are gone."""
-        if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
-            self.say("Waiting until the events of an earlier replay are applied …")
-            wait_until_quiet(
-                self.account, self.found, self.clock.now(), self.clock, accept_dead=self.known.gap
-            )
+        self._wait_for_earlier()
         before, _ = count_messages(self.account, self.found, self.table, clock=self.clock)
         now = self.clock.now()
         self.progress.save(
@@ -267,6 +265,11 @@ class _Restore:
             cursor=None,
             checked=0,
         )
+
+    def _wait_for_earlier(self) -> None:
+        if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
+            self.say("Waiting until the events of an earlier replay are applied …")
+            wait_for_earlier(self.account, self.found, self.known, self.clock)
 
     def _revoke(self) -> None:
         """Revoke the links whose events are missing or incomplete."""

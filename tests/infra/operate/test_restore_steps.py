@@ -278,12 +278,16 @@ def test_an_archive_that_is_gone_before_the_replay_keeps_bookings_closed(
     cloud = Cloud(fates=["FAILED"])
     with pytest.raises(DeployError, match="ended as FAILED"):
         run(cloud, moment=MOMENT)
+    cloud._arriving.append(
+        (cloud.moment + timedelta(seconds=299), 0)
+    )  # EventBridge still retries to deliver it
     cloud.archive.clear()
     with pytest.raises(DeployError, match="The archive ours is missing, so no event can be replayed"):
         run(cloud)
     assert cloud.opened_with == []
     run(cloud, accept_gap=True)
     assert {step["everything"] for step in cloud.steps if step["step"] == "revoke"} == {True}
+    assert cloud.opened_with == [{0}], "no event is applied after the links are revoked"
 
 
 @pytest.mark.parametrize(
