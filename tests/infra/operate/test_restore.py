@@ -368,6 +368,7 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
     monkeypatch.setattr(restore, "open_account", lambda: account)
     monkeypatch.setattr(restore, "make_package", lambda *_: None)
+    monkeypatch.setattr(restore, "read_stack", lambda *_: StackState(STACK, "UPDATE_COMPLETE"))
     monkeypatch.setattr(replay, "window_start", lambda *_: MOMENT)
     monkeypatch.setattr(replay, "read_archive", lambda *_: {"CreationTime": 0, "State": "ENABLED"})
     monkeypatch.setattr(replay, "waiting_messages", lambda *_: 0)
