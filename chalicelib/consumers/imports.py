@@ -50,10 +50,16 @@ def _import(world: World, base_url: str, file: ImportFile, context: object) -> N
         if done < size:
             require_time(context)
 
-    started = fields("import-started", importId=file.import_id, key=file.key)
-    log.info("import %s started: %s", file.import_id, file.key, extra=started)
     try:
         place = place_of(file.key)
+        # P7: not the key, which ends with the name of the uploader's file.
+        started = fields(
+            "import-started",
+            importId=file.import_id,
+            hostId=place.host_id,
+            eventTypeId=place.event_type_id,
+        )
+        log.info("import %s started", file.import_id, extra=started)
         done = import_file(
             world,
             file,

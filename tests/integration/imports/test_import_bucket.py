@@ -380,16 +380,17 @@ def test_an_import_that_runs_out_of_time_is_resumed(host: Caller, bucket: Bucket
 def test_the_log_has_the_progress_and_no_url(
     host: Caller, bucket: Bucket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P7: neither the log nor the bus has a link's URL."""
-    key, result = place(host, host.event_type())
+    """P7: neither the log nor the bus has a link's URL, and the log doesn't have the name of the file."""
+    key, result = place(host, host.event_type(), "grace@invitees.example.csv")
     with caplog.at_level("INFO"):
         assert deliver(bucket.upload(key, "label\n" + "A\n" * 250)) == []
 
-    for line in ("99 of 250 links exist", "198 of 250", "250 of 250", "250 links of 250 rows"):
+    for line in ("99 of 250 links exist", "198 of 250", "250 of 250", "250 links, 250 rows"):
         assert line in caplog.text
     urls = [row["url"] for row in bucket.result(result)]
     published = json.dumps(bucket.messages())
     assert not [url for url in urls if url.rpartition("/")[2] in logged(caplog) + published]
+    assert "grace" not in logged(caplog)
 
 
 def test_concurrent_deliveries_create_the_links_once(host: Caller, bucket: Bucket) -> None:
