@@ -1,12 +1,15 @@
 """Stream records are published on the bus at least once, with stable ids; none is lost (P6)."""
 
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.consumers import expiry
 from chalicelib.consumers.expiry import expire
 from chalicelib.consumers.outbox import consume
+from chalicelib.domain.errors import ThrottledError
 from tests.support.app import Caller, Site, at, created, ok
 from tests.support.aws.bus import Bus, Inbox, Stream, deliver
 
@@ -117,3 +120,27 @@ def test_each_run_of_the_schedule_sends_a_heartbeat_that_publishes_nothing(
         assert consume({"Records": beats}, None) == {"batchItemFailures": []}
     assert bus.events() == []
     bootstrap.forget()
+
+
+STEPS: Final = ("send_heartbeat", "expire_due_links", "queue_due_digests")
+
+
+@pytest.mark.parametrize("failing", STEPS)
+def test_a_step_of_the_schedule_that_fails_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """P6: the heartbeat watches the stream, so a throttled write of it must not stop expiries. An alarm goes off."""
+    done: list[str] = []
+
+    def run(step: str) -> int:
+        done.append(step)
+        if step == failing:
+            raise ThrottledError
+        return 0
+
+    monkeypatch.setattr(bootstrap, "world", lambda: SimpleNamespace(is_writable=True))
+    for step in STEPS:
+        monkeypatch.setattr(expiry, step, lambda _, step=step: run(step))
+    with pytest.raises(ThrottledError):
+        expire(dict.fromkeys(_SCHEDULED, ""), None)
+    assert done == list(STEPS)
