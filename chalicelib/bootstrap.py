@@ -74,7 +74,9 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
     table = Table(chosen.table_name)
     if connect:
         table.connect()
-    aws = Aws(lambda: table.session)
+    # PynamoDB has a session for each thread: a client that a thread creates would load another one.
+    session = table.session
+    aws = Aws(lambda: session)
     return World(
         store=dynamo_store(table, _retention_of(chosen.retention)),
         now=utc_now,

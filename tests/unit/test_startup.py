@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import botocore.session
+import pynamodb.connection.base
 import pytest
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 
+from chalicelib import bootstrap
+from chalicelib.settings import read_settings
 from chalicelib.store.session import use_fast_loader
 from infra.local.aws import use_local_aws
 
@@ -99,6 +103,24 @@ def test_the_fast_loader_knows_the_same_services() -> None:
     assert known == Loader().list_available_services("service-2")
     client = session.create_client("sqs", region_name="us-east-1")
     assert client.meta.service_model.service_name == "sqs"
+
+
+def test_a_client_that_a_thread_creates_loads_no_second_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PynamoDB's session belongs to a thread, and the fast loader to the first one."""
+    sessions = 0
+
+    def get_session() -> Any:
+        nonlocal sessions
+        sessions += 1
+        return botocore.session.get_session()
+
+    monkeypatch.setattr(pynamodb.connection.base, "get_session", get_session)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    objects: Any = bootstrap.compose(read_settings()).objects
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(objects._aws.client, "s3").result()
+    assert sessions == 1
 
 
 def test_the_fast_loader_rejects_an_unknown_service() -> None:

@@ -122,7 +122,9 @@ class StageModel:
             return
         redrive = self.resources[queue]["Properties"]["RedrivePolicy"]
         for each in batch:
-            each.received += fault is not Fault.THROTTLED
+            each.received += (
+                1  # also by a throttled mapping: it retries a batch until the batch is visible again
+            )
             if each.received > redrive["maxReceiveCount"]:
                 messages.remove(each)
                 self._bury(redrive["deadLetterTargetArn"]["Fn::GetAtt"][0], 1)
