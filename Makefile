@@ -160,7 +160,7 @@ deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes
 	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch) --role "$(DEPLOY_ROLE)"
 
 .PHONY: deployer-policy
-deployer-policy: $(RUN_INSTALLED) ## print the least permissions to deploy a stage: STAGE=… [DOCUMENT=command|execution|boundary] [ACCOUNT=…] [REGION=…] [BOUNDARY=arn] [DEPLOY_ROLE=arn]
+deployer-policy: $(RUN_INSTALLED) ## print the least permissions to deploy or restore a stage: STAGE=… [DOCUMENT=command|restore|execution|boundary] [ACCOUNT=…] [REGION=…] [BOUNDARY=arn] [DEPLOY_ROLE=arn]
 	@$(PY) -m infra.deploy.deployer_policy --stage "$(STAGE)" --document "$(or $(DOCUMENT),command)" --account "$(ACCOUNT)" --region "$(REGION)" --boundary "$(BOUNDARY)" --role "$(DEPLOY_ROLE)"
 
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=… [LOSE=yes]

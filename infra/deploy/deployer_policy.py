@@ -1,7 +1,7 @@
-"""Print the least permissions to deploy a stage: `make deployer-policy`.
+"""Print the least permissions to deploy or restore a stage: `make deployer-policy`.
 
-Three documents: what the command itself calls, what CloudFormation does with the template's resources, and a
-permissions boundary for the functions' roles. See docs/deploy.md, Permissions.
+Four documents: what the command itself calls, what `make restore` calls besides, what CloudFormation does with the
+template's resources, and a permissions boundary for the functions' roles. See docs/deploy.md, Permissions.
 """
 
 import argparse
@@ -29,6 +29,11 @@ _TABLE_ACTIONS: Final = (
     "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive", "dynamodb:UpdateContinuousBackups",
 )  # fmt: skip
 
+# The command calls the first of these. DynamoDB requires the others to fill the restored table.
+_RESTORE_ACTIONS: Final = (
+    "dynamodb:RestoreTableToPointInTime", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+    "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem",
+)  # fmt: skip
 _KEY_ACTIONS: Final = ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
 
 # What CloudFormation calls for each type of the template's resources, from AWS's Service Authorization Reference.
@@ -210,6 +215,25 @@ def command_policy(target: Target) -> dict[str, Any]:
     )
 
 
+def restore_policy(target: Target) -> dict[str, Any]:
+    """Return the permissions that `make restore` needs besides those of `make deploy`."""
+    stack = target.stack
+    return _document(
+        _allow("RestoreTable", _RESTORE_ACTIONS, target.arn("dynamodb", f"table/{stack}-*")),
+        _allow("Marker", ("events:PutEvents",), target.arn("events", f"event-bus/{stack}-events")),
+        _allow(
+            "Replay",
+            ("events:StartReplay", "events:DescribeReplay"),
+            target.arn("events", f"event-bus/{stack}-events"),
+            target.arn("events", "archive/*"),
+            target.arn("events", "replay/restore-*"),
+        ),
+        _allow("Steps", ("lambda:InvokeFunction",), target.arn("lambda", f"function:{stack}-Restore-*")),
+        # It accepts no resource.
+        _allow("Count", ("cloudwatch:GetMetricData",), "*"),
+    )
+
+
 def execution_policy(target: Target) -> dict[str, Any]:
     """Return the permissions that CloudFormation needs for the template's resources."""
     stack = target.stack
@@ -293,11 +317,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--role", default="", help="the ARN of the role that CloudFormation uses: DEPLOY_ROLE"
     )
-    parser.add_argument("--document", choices=["command", "execution", "boundary"], default="command")
+    parser.add_argument(
+        "--document", choices=["command", "restore", "execution", "boundary"], default="command"
+    )
     given = parser.parse_args(arguments)
     target = Target(given.stage, given.account or "*", given.region or "*", given.boundary, given.role)
     documents = {
         "command": lambda: command_policy(target),
+        "restore": lambda: restore_policy(target),
         "execution": lambda: execution_policy(target),
         "boundary": boundary_policy,
     }

@@ -12,6 +12,10 @@ class RestoreProgress(
 
     to: datetime
     """The moment to restore."""
+    account: str = ""
+    """The account in which the restore was begun."""
+    region: str = ""
+    """Its region."""
     gap: bool = False
     """Whether the restore continues without all events: `GAP=revoke`."""
     table: str | None = None

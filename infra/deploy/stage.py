@@ -19,6 +19,7 @@ STAGES: Final = ROOT / "infra" / "stages"
 
 CLOSED: Final = "BookingsClosed"  # the parameter that closes a stage to bookings
 Closed = Literal["no", "yes", "all"]
+CLOSINGS: Final[tuple[Closed, ...]] = ("no", "yes", "all")  # each one closes more than the one before
 
 _KEYS: Final = ("parameters", "table", "signingSecret", "restore")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
@@ -41,6 +42,12 @@ class Stage:
     def stack(self) -> str:
         """The name of the stage's stack."""
         return f"admit-one-{self.name}"
+
+    @property
+    def closed(self) -> Closed:
+        """What the stage's file closes. An unknown value closes everything."""
+        found = self.parameters.get(CLOSED, "no")
+        return next((each for each in CLOSINGS if each == found), "all")
 
 
 def read_stage(name: str) -> Stage:
@@ -99,8 +106,8 @@ def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
 def save_stage(stage: Stage, *, closed: Closed) -> None:
     """Write to the stage's file which table and keys it uses, whether bookings are closed, and a restore's progress.
 
-    Later deployments and restores use them. The file's other parameters stay. Without a table, the file names none:
-    the stack owns it.
+    Later deployments and restores use them. The file names no table or keys if the stage has none: its stack then uses
+    its own. The file's other parameters stay.
     """
     path = STAGES / f"{stage.name}.json"
     document = json.loads(path.read_text()) if path.exists() else {}
@@ -108,15 +115,12 @@ def save_stage(stage: Stage, *, closed: Closed) -> None:
     if closed != "no":
         parameters[CLOSED] = closed
     document["parameters"] = parameters
-    if stage.table:
-        document["table"] = stage.table
-    else:
-        document.pop("table", None)
-    if stage.signing_secret:
-        document["signingSecret"] = stage.signing_secret
-    document.pop("restore", None)
-    if stage.restore:
-        document["restore"] = msgspec.to_builtins(stage.restore)
+    restore = msgspec.to_builtins(stage.restore)
+    for key, value in (("table", stage.table), ("signingSecret", stage.signing_secret), ("restore", restore)):
+        if value:
+            document[key] = value
+        else:
+            document.pop(key, None)
     _write(path, document)
 
 

@@ -220,7 +220,7 @@ def replay_events(
     events, name = account.client("events"), progress.replay
     give_up = clock.now() + timedelta(seconds=WAIT_SECONDS)
     while clock.now() < give_up:
-        replay = _described(events, name)
+        replay = find_replay(account, name)
         if replay is None:
             events.start_replay(
                 ReplayName=name,
@@ -243,9 +243,10 @@ def replay_events(
     )
 
 
-def _described(events: Any, name: str | None) -> dict[str, Any] | None:
+def find_replay(account: Account, name: str | None) -> dict[str, Any] | None:
+    """Return the description of a replay, or None if it does not exist. Raise `ClientError`."""
     try:
-        replay: dict[str, Any] = events.describe_replay(ReplayName=name)
+        replay: dict[str, Any] = account.client("events").describe_replay(ReplayName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -22,8 +22,8 @@ from infra.deploy.account import Account, DeployError, explained, find_table, op
 from infra.deploy.deploy import deploy
 from infra.deploy.guards import with_used_keys
 from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stack_state import read_stack
-from infra.deploy.stage import CLOSED, Closed, Stage, read_stage, stack_outputs
+from infra.deploy.stack_state import StackState, read_stack
+from infra.deploy.stage import CLOSED, CLOSINGS, Closed, Stage, read_stage, stack_outputs
 from infra.errors import CommandError
 from infra.operate.applied import Applied, wait_for_earlier, wait_until_applied
 from infra.operate.clock import CLOCK, Clock
@@ -37,6 +37,15 @@ from infra.operate.replay import (
     replay_events,
     waiting_messages,
     window_start,
+)
+from infra.operate.restore_checks import (
+    check_moment,
+    check_no_other_restore,
+    check_permissions,
+    check_place,
+    closes_less,
+    restored_moment,
+    stack_closes,
 )
 from infra.operate.restored_table import complete_table, restore_table, restored_name
 from infra.operate.revocations import CopiedRevocations, copy_all_revocations, revocation_sources
@@ -55,9 +64,9 @@ Say = Callable[[str], None]
 class Plan:
     """How to restore. `moment` is None to continue a restore that was begun.
 
-    If `table` is set, an earlier run whose progress was lost restored it, and this run continues with it. `skip_count`
-    skips the comparison with CloudWatch's count if there is none. `bucket` is the bucket to deploy from, as for
-    `make deploy`.
+    If `table` is set, an earlier run whose progress was lost restored it, and this run continues with it; `moment` is
+    then None for the moment to which it was restored. `skip_count` skips the comparison with CloudWatch's count if
+    there is none. `bucket` is the bucket to deploy from, as for `make deploy`.
     """
 
     moment: datetime | None
@@ -92,26 +101,17 @@ def restore(
     """
     found = stack_outputs(account, stage)
     stage = with_used_keys(stage, read_stack(account.client("cloudformation"), stage.stack), say)
-    closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
-    progress = Progress(stage, _begun(account, stage, plan), closed)
+    progress = Progress(stage, _begun(account, stage, plan, say), stage.closed)
     run = _Restore(account, found, package, plan, progress, say, clock)
     return run.complete()
 
 
-def _begun(account: Account, stage: Stage, plan: Plan) -> RestoreProgress:
+def _begun(account: Account, stage: Stage, plan: Plan, say: Say) -> RestoreProgress:
     """Return the progress of the restore that the plan begins or continues. Raise `DeployError` if they differ."""
     known = stage.restore
     if known is None:
-        if plan.moment is None:
-            raise DeployError(
-                f"infra/stages/{stage.name}.json has no restore to continue. To begin one, give the moment: "
-                "TO=2026-11-21T10:00:00Z"
-            )
-        if plan.table and find_table(account, plan.table) is None:
-            raise DeployError(
-                f"There is no table {plan.table} in {account.region}: correct TABLE, or omit it."
-            )
-        return RestoreProgress(to=plan.moment, gap=plan.accept_gap, table=plan.table)
+        return _new(account, stage, plan, say)
+    check_place(account, stage, known)
     if plan.moment not in {None, known.to} or plan.table not in {None, known.table}:
         raise DeployError(
             f"A restore of {stage.name} to {known.to:%Y-%m-%d %H:%M:%S} UTC has not ended (table: "
@@ -119,6 +119,23 @@ def _begun(account: Account, stage: Stage, plan: Plan) -> RestoreProgress:
             "moment, give it up first (docs/operate.md)."
         )
     return msgspec.structs.replace(known, gap=known.gap or plan.accept_gap)
+
+
+def _new(account: Account, stage: Stage, plan: Plan, say: Say) -> RestoreProgress:
+    """Return the progress of a new restore, or of one whose progress was lost. Raise `DeployError`."""
+    moment = plan.moment
+    if plan.table:
+        moment = restored_moment(account, plan.table, moment, say)
+    elif moment is not None:
+        check_no_other_restore(stage, read_stack(account.client("cloudformation"), stage.stack))
+    if moment is None:
+        raise DeployError(
+            f"infra/stages/{stage.name}.json has no restore to continue. To begin one, give the moment: "
+            "TO=2026-11-21T10:00:00Z"
+        )
+    return RestoreProgress(
+        to=moment, account=account.account_id, region=account.region, gap=plan.accept_gap, table=plan.table
+    )
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,7 @@ class _Restore:
     def complete(self) -> Restored:
         """Take the steps that are left."""
         if not self.known.opening:
+            self._notice_opening()
             is_used = self.known.table == self.found["TableName"]
             if not is_used:
                 self._restore_table()
@@ -154,19 +172,23 @@ class _Restore:
                 self._close_everything()
             self._use_table()
             self._apply_events()
+            self._check_stack("all")
             self._revoke()
         return self._open()
 
     def _restore_table(self) -> None:
         """Close bookings, and restore the table, while links can still be revoked."""
         self._check_gaps()
+        source = self.found["TableName"]
+        if self.known.table is None or find_table(self.account, self.known.table) is None:
+            check_moment(self.account, source, self.known.to)
+        check_permissions(self.account, self.found, self.clock.now())
         if self._close("yes"):
             if self.known.closed_at is None:
                 self.progress.save(closed_at=self.clock.now())
             self._settle(self.known.closed_at)
         # Check again: a booking made just before the API closed may not have reached the archive.
         self._check_gaps()
-        source = self.found["TableName"]
         if self.known.table is None:
             self.progress.save(table=restored_name(source, self.clock.now()))
         restore_table(self.account, source, self.table, self.known.to, self.say)
@@ -294,6 +316,7 @@ class _Restore:
         links = list_revoked(self.account, self.found, self.table, clock=self.clock)
         listed, revoked = write_revoked(self.progress.stage.name, self.table, links)
         keys = self._copy_revocations()
+        self._check_stack("no")
         self.say("Opening bookings …")
         self._deploy(self.progress.stage, "no")
         self.progress.end()
@@ -303,12 +326,46 @@ class _Restore:
         sources = revocation_sources(self.account, self.found, self.table)
         return copy_all_revocations(self.account, sources, self.table, self.known.to)
 
+    def _notice_opening(self) -> None:
+        """Forget what was closed if somebody has opened it meanwhile: it must be closed, waited for and replayed again.
+
+        A new booking or an expiry is not in the replayed window, and may have an archived event's sequence.
+        """
+        closed: Closed = "all" if self.known.marker else "yes" if self.known.closed_at else "no"
+        is_gone = (
+            find_table(self.account, self.found["TableName"]) is None
+        )  # then nothing was deployed to close it
+        if closes_less(self._stack(), closed) and not is_gone:
+            self.say("Somebody has opened the stage meanwhile, so it is closed again.")
+            known = self.known
+            self.progress.known = RestoreProgress(
+                to=known.to, account=known.account, region=known.region, gap=known.gap, table=known.table
+            )
+
+    def _check_stack(self, closed: Closed) -> None:
+        """Raise `DeployError` unless the stack uses the restored table, and closes at least what is given."""
+        stack = self._stack()
+        used = stack.outputs["TableName"]
+        if used != self.table:
+            raise DeployError(
+                f"{stack.name} uses the table {used}, not the restored table {self.table}: somebody else deploys or "
+                "restores this stage. Its bookings stay as they are. Continue only one restore (docs/operate.md)."
+            )
+        if closes_less(stack, closed):
+            raise DeployError(
+                f"Somebody has deployed {stack.name} with {CLOSED}={stack_closes(stack)} while events were applied. "
+                "Run the command again: it closes everything, and replays the events again."
+            )
+
     def _close(self, closed: Closed) -> bool:
-        """Close bookings or everything, on the table that the stack uses now; return False if that table is gone."""
-        if _was_open(self.account, self.progress.stage):
-            # Nothing was closed yet, or somebody opened bookings meanwhile.
-            self.progress.known = _reopened(self.known)
-        current = _current_stage(self.account, self.progress.stage, self.found)
+        """Close bookings or everything, on the table that the stack uses now; return False if that table is gone.
+
+        What the stack closes stays closed: another restore may need it.
+        """
+        self._notice_opening()
+        stack = self._stack()
+        closed = max(closed, stack_closes(stack), key=CLOSINGS.index)
+        current = _current_stage(self.account, self.progress.stage, self.found, stack)
         self.progress.close(closed, current or self.progress.stage)
         if current is None:
             self.say(f"{self.found['TableName']} is gone, so nobody can book.")
@@ -317,6 +374,9 @@ class _Restore:
         self.say(f"Closing {what} …")
         self._deploy(current, self.progress.closed)
         return True
+
+    def _stack(self) -> StackState:
+        return read_stack(self.account.client("cloudformation"), self.progress.stage.stack)
 
     def _settle(self, closed_at: datetime | None) -> None:
         """Wait until the events of all changes before a time are in the archive."""
@@ -350,26 +410,22 @@ class _Restore:
         )
 
 
-def _was_open(account: Account, stage: Stage) -> bool:
-    """Return whether the stack's bookings are open."""
-    return read_stack(account.client("cloudformation"), stage.stack).parameters.get(CLOSED, "no") == "no"
-
-
-def _reopened(known: RestoreProgress) -> RestoreProgress:
-    """Return the progress after bookings were open: only the restored table can be used again."""
-    return RestoreProgress(to=known.to, gap=known.gap, table=known.table)
-
-
-def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:
-    """Return the stage with the table that its stack currently uses, or None if that table is gone.
+def _current_stage(
+    account: Account, stage: Stage, found: Mapping[str, str], stack: StackState
+) -> Stage | None:
+    """Return the stage with the table that its stack uses, or None if that table is gone.
 
     The stage's file may name another table. A stack that uses an existing table has no table of its own: a deployment
-    without that table's name would create a new table.
+    without that table's name would create a new table. Raise `DeployError` if somebody has changed the table meanwhile.
     """
     table = found["TableName"]
+    if stack.outputs["TableName"] != table:
+        raise DeployError(
+            f"{stack.name} now uses the table {stack.outputs['TableName']} instead of {table}: somebody else deploys "
+            "or restores this stage. Continue only one restore (docs/operate.md)."
+        )
     if find_table(account, table) is None:
         return None
-    stack = read_stack(account.client("cloudformation"), stage.stack)
     own = stack.resources.get("Table") == table
     return dataclasses.replace(stage, table=None if own else table)
 

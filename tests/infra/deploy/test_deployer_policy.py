@@ -13,12 +13,14 @@ from infra.deploy.deployer_policy import (
     command_policy,
     execution_policy,
     main,
+    restore_policy,
 )
 from infra.package.functions import BOUNDARY
 
 PROD = Target("prod", "123456789012", "eu-central-1")
 LIMITS = {
     "command": 6_144,
+    "restore": 6_144,
     "execution": 10_240,
     "boundary": 6_144,
 }  # of a managed policy, and of a role's own ones
@@ -47,7 +49,8 @@ def test_resources_are_named_unless_a_reason_is_listed() -> None:
             )
             assert all(any(name in each for name in stage) for each in statement["Resource"]), statement
     wide = {each["Sid"] for each in command_policy(PROD)["Statement"] if each["Resource"] == ["*"]}
-    assert wide == {"Account", "Outbox"}
+    wide |= {each["Sid"] for each in restore_policy(PROD)["Statement"] if each["Resource"] == ["*"]}
+    assert wide == {"Account", "Outbox", "Count"}
 
 
 def test_roles_can_be_created_only_with_the_boundary_that_is_given() -> None:
@@ -69,7 +72,7 @@ def test_every_role_of_the_stack_gets_the_boundary(template: dict[str, Any]) -> 
     assert template["Parameters"]["PermissionsBoundary"]["Default"] == ""
 
 
-@pytest.mark.parametrize("document", ["command", "execution", "boundary"])
+@pytest.mark.parametrize("document", LIMITS)
 def test_each_document_fits_into_a_policy_of_its_kind(
     document: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,7 +81,7 @@ def test_each_document_fits_into_a_policy_of_its_kind(
     assert main([*arguments, *role, "--document", document]) == 0
     policy = json.loads(capsys.readouterr().out)
     assert len(json.dumps(policy, separators=(",", ":"))) <= LIMITS[document]
-    assert ("iam:PassRole" in json.dumps(policy)) == (document != "boundary")
+    assert ("iam:PassRole" in json.dumps(policy)) == (document in {"command", "execution"})
 
 
 def test_the_boundary_allows_every_action_of_the_stacks_roles(expanded: dict[str, Any]) -> None:

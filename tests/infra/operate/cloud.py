@@ -37,9 +37,13 @@ class Killed(BaseException):
     """The command was killed."""
 
 
-def missing_error(operation: str) -> ClientError:
+def missing_error(operation: str, code: str = "ResourceNotFoundException") -> ClientError:
     """Return the error of a resource that does not exist."""
-    return ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}, operation)
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+def _failed(error: dict[str, Any]) -> dict[str, Any]:
+    return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(error).encode())}
 
 
 @dataclass
@@ -55,6 +59,12 @@ class Cloud:
     closed: str = "no"
     table: str = OWN_TABLE
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    backups: dict[str, Any] = field(
+        default_factory=lambda: {
+            "PointInTimeRecoveryStatus": "ENABLED",
+            "EarliestRestorableDateTime": BEGIN - timedelta(days=30),
+        }
+    )
     archive: dict[str, Any] = field(default_factory=dict)
     archived: list[dict[str, Any]] = field(default_factory=list)
     replays: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -123,6 +133,7 @@ class Cloud:
             "admit-one-prod",
             "UPDATE_COMPLETE",
             parameters={"BookingsClosed": self.closed},
+            outputs={"TableName": self.table},
             resources={"Table": OWN_TABLE},
         )
 
@@ -152,16 +163,25 @@ class Cloud:
                 raise missing_error("DescribeTable")
             return {"Table": self.tables[TableName]}
 
-        def restore(*, SourceTableName: str, TargetTableName: str, **_: Any) -> None:  # noqa: N803
+        def restore(*, SourceTableName: str, TargetTableName: str, **asked: Any) -> None:  # noqa: N803
             def effect() -> None:
                 assert SourceTableName == OWN_TABLE
                 assert TargetTableName not in self.tables
-                source = {"SourceTableArn": OWN_ARN}
-                self.tables[TargetTableName] = {"TableName": TargetTableName, "RestoreSummary": source}
+                summary = {"RestoreDateTime": asked["RestoreDateTime"], "SourceTableArn": OWN_ARN}
+                self.tables[TargetTableName] = {"TableName": TargetTableName, "RestoreSummary": summary}
 
             self.call(effect)
 
-        return SimpleNamespace(describe_table=describe, restore_table_to_point_in_time=restore)
+        def backups(*, TableName: str) -> dict[str, Any]:  # noqa: N803
+            if TableName not in self.tables:
+                raise missing_error("DescribeContinuousBackups", "TableNotFoundException")
+            return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": self.backups}}
+
+        return SimpleNamespace(
+            describe_table=describe,
+            restore_table_to_point_in_time=restore,
+            describe_continuous_backups=backups,
+        )
 
     def _events(self) -> Any:
         return SimpleNamespace(
@@ -246,14 +266,17 @@ class Cloud:
         return SimpleNamespace(invoke=lambda **asked: self.call(lambda: self._invoke(asked)))
 
     def _invoke(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked.get("InvocationType") == "DryRun":
+            return {}
         step = json.loads(asked["Payload"])
-        assert step["run"] == self.table, "the function uses the restored table"
+        if step["run"] != self.table:
+            return _failed({"errorType": "OtherTableError", "errorMessage": f"the table is {self.table}"})
         self.steps.append(step)
         planned = self.replies.pop(0) if self.replies else None
         if isinstance(planned, Exception):
             raise planned
         if planned is not None:
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(planned).encode())}
+            return _failed(planned)
         return {"Payload": io.BytesIO(json.dumps(self._reply(step)).encode())}
 
     def _reply(self, step: dict[str, Any]) -> dict[str, Any]:

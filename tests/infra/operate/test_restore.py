@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from botocore.client import BaseClient
 
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
@@ -27,6 +29,7 @@ from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
 from infra.deploy import deploy, stage as stage_file
 from infra.deploy.account import Account, DeployError, find_table, open_account
+from infra.deploy.deployer_policy import Target, command_policy, restore_policy
 from infra.deploy.existing_resources import use_existing
 from infra.deploy.stack_state import StackState
 from infra.deploy.stacks import Outcome, outputs
@@ -42,6 +45,18 @@ from tests.support.app import ALL_DAY
 from tests.support.waiting import LIMIT, until
 
 STACK = "admit-one-dev"
+# The IAM actions of operations that have another name.
+OTHER_ACTIONS = {
+    ("apigateway", "GetAccount"): ("GET",),
+    ("dynamodb", "TransactWriteItems"): ("PutItem", "UpdateItem"),
+    ("lambda", "Invoke"): ("InvokeFunction",),
+    ("s3", "ListObjectsV2"): ("ListBucket",),
+    ("s3", "HeadBucket"): ("ListBucket",),
+    ("s3", "HeadObject"): ("GetObject",),
+    ("s3", "GetPublicAccessBlock"): ("GetBucketPublicAccessBlock",),
+    ("s3", "GetBucketLifecycleConfiguration"): ("GetLifecycleConfiguration",),
+    ("s3", "PutBucketLifecycleConfiguration"): ("PutLifecycleConfiguration",),
+}
 CAUSE = Cause("system:test", "t")
 MOMENT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -159,6 +174,22 @@ def _killed_before_the_swap(arguments: list[str]) -> None:
     assert os.WIFSIGNALED(status)
 
 
+@contextmanager
+def _recorded() -> Iterator[set[str]]:
+    """Yield the IAM actions of the calls to AWS within the block."""
+    actions, call = set[str](), BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(client: Any, operation: str, asked: dict[str, Any]) -> Any:
+        service = client.meta.service_model.signing_name.replace("monitoring", "cloudwatch")
+        found = OTHER_ACTIONS.get((service, operation), (operation,))
+        actions.update(f"{service}:{action}" for action in found)
+        return call(client, operation, asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", record)
+        yield actions
+
+
 def test_a_link_used_after_the_backup_is_used_after_the_restore(
     account: Ministack, api: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -236,7 +267,8 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "replay_events", fails)
-        assert restore.main(arguments) == 1
+        with _recorded() as first:
+            assert restore.main(arguments) == 1
     assert "ended as FAILED" in capsys.readouterr().err
     tables = dynamodb.list_tables()["TableNames"]
 
@@ -256,8 +288,10 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
     monkeypatch.setattr(
         revocations, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from}
     )
-    assert restore.main(arguments) == 0
+    with _recorded() as used:
+        assert restore.main(arguments) == 0
     assert "that stay revoked: 1." in capsys.readouterr().out
+    _check_permissions(first | used)
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
     assert over == [copy, copy, copy]
     assert dynamodb.list_tables()["TableNames"] == tables
@@ -265,6 +299,19 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
     assert json.loads((stage_file.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
     assert _redeem(api, spent, 72).status_code == 410
     assert _redeem(api, fresh, 72).status_code == 201
+
+
+def _check_permissions(used: set[str]) -> None:
+    """Check that the printed permissions are enough, and no others are listed."""
+    target = Target("dev")
+    deployer, restorer = (
+        {action for statement in policy["Statement"] for action in statement["Action"]}
+        for policy in (command_policy(target), restore_policy(target))
+    )
+    assert used - deployer - restorer == {"sts:GetCallerIdentity"}, "it needs no permission"
+    of_dynamodb = {"BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Scan"}
+    of_earlier_run = {"RestoreTableToPointInTime"}
+    assert restorer - used == {f"dynamodb:{action}" for action in of_dynamodb | of_earlier_run}
 
 
 def _seen(over: list[str | None]) -> Callable[..., Outcome]:
@@ -327,14 +374,21 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
         "wait_until_applied": Applied(1, 1, complete=True), "revoke_links": [], "list_revoked": [],
         "put_marker": None, "window_start": MOMENT, "read_archive": {"State": "ENABLED"},
         "restore_table": None, "count_messages": (0, False), "waiting_messages": 0,
-        "read_stack": StackState("admit-one-prod", "UPDATE_COMPLETE"),
+        "check_permissions": None, "restored_moment": MOMENT,
     }  # fmt: skip
     for name, answer in answers.items():
         monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
     monkeypatch.setattr(restore, "find_table", lambda _, name: {} if name == "copy" else None)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
     monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
-    deployed = []
+    deployed: list[tuple[str | None, str, str | None, int]] = []
+
+    def stack(*_: object) -> StackState:
+        table, closed = deployed[-1][:2] if deployed else ("gone", "no")
+        outputs = {"TableName": str(table)}
+        return StackState("admit-one-prod", "UPDATE_COMPLETE", None, {"BookingsClosed": closed}, outputs)
+
+    monkeypatch.setattr(restore, "read_stack", stack)
 
     def put(
         _account: Account, stage: Stage, _package: Package, *, bucket: str | None, watch_minutes: int

@@ -5,10 +5,12 @@ import json
 import os
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -16,14 +18,14 @@ from botocore.loaders import Loader
 
 from infra.deploy import stage as stage_file
 from infra.deploy.account import Account, DeployError
-from infra.deploy.stage import Closed, Stage, read_stage
+from infra.deploy.stage import CLOSINGS, Closed, Stage, read_stage
 from infra.operate import applied, progress, replay, restore, revoked_list, steps
 from infra.operate.applied import sent_messages
 from infra.operate.clock import Clock
 from infra.operate.restore import Plan, Restored
 from infra.package.build import Package
 from infra.paths import FRAGMENTS
-from tests.infra.operate.cloud import BEGIN, MOMENT, OWN_ARN, Cloud, Killed
+from tests.infra.operate.cloud import BEGIN, MOMENT, OWN_ARN, OWN_TABLE, Cloud, Killed
 
 PACKAGE: Any = Package
 SAVE = stage_file.save_stage
@@ -379,6 +381,195 @@ def test_only_the_restore_that_was_begun_continues(run: Callable[..., Restored])
             run(cloud, **plan)
     cloud.advance(60)
     assert run(cloud, moment=MOMENT).moment == MOMENT
+
+
+def _killed(run: Callable[..., Restored], after: str = "replays") -> Cloud:
+    """Return an account whose restore was killed after it had put its marker (`archived`), or started its replay."""
+    cloud = Cloud()
+    while not getattr(cloud, after):
+        (stage_file.STAGES / "prod.json").unlink(missing_ok=True)
+        cloud = Cloud(kill_at=cloud.calls + 1)
+        with pytest.raises(Killed):
+            run(cloud, moment=MOMENT)
+    return cloud
+
+
+@pytest.mark.parametrize("closed", CLOSINGS)
+@pytest.mark.parametrize("given", CLOSINGS)
+def test_a_restore_begins_only_on_a_stage_that_is_no_more_closed_than_its_file_says(
+    run: Callable[..., Restored], closed: Closed, given: Closed
+) -> None:
+    """P1: another restore may be running, and this checkout doesn't have its file. What is closed stays closed."""
+    stage_file.save_stage(Stage("prod"), closed=given)
+    cloud = Cloud(closed=closed)
+    if CLOSINGS.index(closed) > CLOSINGS.index(given):
+        with pytest.raises(
+            DeployError, match=f"BookingsClosed={closed}.*another one may be running elsewhere"
+        ):
+            run(cloud, moment=MOMENT)
+        assert (cloud.history, _saved()) == ([], {"parameters": _saved()["parameters"]})
+        return
+    run(cloud, moment=MOMENT)
+    first = cloud.history[0][1]
+    assert CLOSINGS.index(first) >= max(1, CLOSINGS.index(closed))
+
+
+@pytest.mark.parametrize("after", ["archived", "replays"])
+def test_a_lost_file_does_not_reopen_what_another_run_has_closed(
+    run: Callable[..., Restored], after: str
+) -> None:
+    """P1: with TABLE, the restore continues; a link could expire during the replay if only bookings were closed."""
+    cloud = _killed(run, after)
+    before = len(cloud.history)
+    [copy] = [name for name in cloud.tables if "-restored-" in name]
+    (stage_file.STAGES / "prod.json").unlink()
+    restored = run(cloud, table=copy)
+    assert restored.moment == MOMENT, "without TO, the table's own moment"
+    assert {closed for _, closed in cloud.history[before:-1]} == {"all"}
+
+
+def test_a_restore_stops_if_somebody_opens_the_stage(run: Callable[..., Restored]) -> None:
+    """P1: it neither revokes nor opens; the next run closes everything and replays again, up to then."""
+    for closed in ("no", "yes"):
+        cloud = _killed(run)
+
+        def opened(seconds: float, cloud: Cloud = cloud, closed: str = closed) -> None:
+            Cloud.advance(cloud, seconds)
+            cloud.closed = closed
+
+        cloud.advance = opened  # type: ignore[method-assign]
+        with pytest.raises(DeployError, match=f"prod with BookingsClosed={closed} while events were applied"):
+            run(cloud)
+        assert (cloud.closed, cloud.revoked, cloud.opened_with) == (closed, set(), [])
+        cloud.advance = partial(Cloud.advance, cloud)  # type: ignore[method-assign]
+        before, opened_at = len(cloud.history), cloud.moment
+        run(cloud)
+        assert [closed for _, closed in cloud.history[before:]] == ["all", "all", "no"]
+        assert max(each["EventEndTime"] for each in cloud.replays.values()) > opened_at
+
+
+@pytest.mark.parametrize("after", ["count", "revoke", "list"])
+def test_a_restore_stops_if_somebody_uses_another_table(run: Callable[..., Restored], after: str) -> None:
+    """P1: the events are applied to the restored table, so the other one must not be opened."""
+    cloud = _killed(run)
+    reply = cloud._reply
+
+    def switched(step: dict[str, Any]) -> dict[str, Any]:
+        answer = reply(step)
+        if step["step"] == after:
+            cloud.table = OWN_TABLE
+        return answer
+
+    cloud._reply = switched  # type: ignore[method-assign]
+    words = f"the table {OWN_TABLE}, not the restored table" if after == "list" else "OtherTableError"
+    with pytest.raises(DeployError, match=words):
+        run(cloud)
+    assert (cloud.closed, cloud.opened_with) == ("all", [])
+
+
+def test_a_restore_does_not_deploy_over_the_table_of_another(run: Callable[..., Restored]) -> None:
+    """P1: while this one waits, another restore has put its table into use."""
+    cloud = Cloud()
+
+    def switched(seconds: float) -> None:
+        Cloud.advance(cloud, seconds)
+        cloud.table, cloud.closed = "theirs", "all"
+
+    cloud.advance = switched  # type: ignore[method-assign]
+    with pytest.raises(DeployError, match="now uses the table theirs instead of"):
+        run(cloud, moment=MOMENT)
+    assert cloud.history == [(OWN_TABLE, "yes")]
+
+
+def test_a_restore_continues_only_in_its_account_and_region(run: Callable[..., Restored]) -> None:
+    """A stage of the same name in another region would be restored to the moment of this one."""
+    cloud = _killed(run)
+    document = _saved()
+    for key, value in (("account", "111111111111"), ("region", "eu-west-1")):
+        other = {**document, "restore": {**document["restore"], key: value}}
+        (stage_file.STAGES / "prod.json").write_text(json.dumps(other))
+        with pytest.raises(
+            DeployError, match=f"{value}.*but these credentials are for 000000000000, us-east-1"
+        ):
+            run(cloud)
+
+
+@pytest.mark.parametrize(
+    ("summary", "moment", "words"),
+    [
+        ({"RestoreDateTime": MOMENT}, MOMENT, None),
+        ({"RestoreDateTime": MOMENT}, MOMENT - timedelta(hours=1), None),
+        ({"RestoreDateTime": MOMENT}, MOMENT + timedelta(milliseconds=999), None),
+        ({"RestoreDateTime": MOMENT}, None, None),
+        ({"RestoreDateTime": MOMENT}, MOMENT + timedelta(minutes=1), "TO=2026-11-21T10:00:00Z"),
+        (None, MOMENT, None),
+        (None, None, "Give it: TO="),
+    ],
+)
+def test_a_table_that_was_restored_before_is_replayed_from_its_own_moment(
+    run: Callable[..., Restored], summary: dict[str, Any] | None, moment: datetime | None, words: str | None
+) -> None:
+    """P1: with a later TO, uses in between are neither in the table nor replayed."""
+    cloud, said = Cloud(), list[str]()
+    cloud.tables["copy"] = {"TableName": "copy"} | ({"RestoreSummary": summary} if summary else {})
+    if words:
+        with pytest.raises(DeployError, match=words):
+            run(cloud, moment=moment, table="copy")
+        assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
+        return
+    assert run(cloud, said, moment=moment, table="copy").moment == (moment or MOMENT)
+    assert summary or "so TO can't be checked" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("backups", "words"),
+    [
+        (
+            {"EarliestRestorableDateTime": MOMENT + timedelta(seconds=1)},
+            "to 2026-11-21T10:00:01Z at the earliest",
+        ),
+        ({"PointInTimeRecoveryStatus": "DISABLED"}, "recovery of admit-one-prod-Table-1 is disabled"),
+        (None, "Restore it from DynamoDB's system backup"),
+    ],
+)
+def test_a_moment_that_cannot_be_restored_closes_nothing(
+    run: Callable[..., Restored], backups: dict[str, Any] | None, words: str
+) -> None:
+    """The stage stays open, and its file has no restore that would have to be given up."""
+    cloud = Cloud()
+    cloud.backups |= backups or {}
+    if backups is None:
+        cloud.tables.clear()
+    with pytest.raises(DeployError, match=words):
+        run(cloud, moment=MOMENT)
+    assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
+
+
+def test_a_missing_permission_closes_nothing(run: Callable[..., Restored]) -> None:
+    """The read-only calls of later steps are made first."""
+    cloud = Cloud()
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "m"}}, "Invoke")
+    cloud._invoke = Mock(side_effect=denied)  # type: ignore[method-assign]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run(cloud, moment=MOMENT)
+    assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
+
+
+def test_the_file_names_the_restored_table_only_while_the_stack_uses_it(run: Callable[..., Restored]) -> None:
+    """P1: a restore that is given up before the swap must not open the table that is not replayed."""
+    cloud = Cloud()
+    while (
+        not (stage_file.STAGES / "prod.json").exists() or "table" not in _saved()
+    ):  # until it is killed before the deployment over the restored table
+        (stage_file.STAGES / "prod.json").unlink(missing_ok=True)
+        cloud = Cloud(kill_at=cloud.calls + 1)
+        with pytest.raises(Killed):
+            run(cloud, moment=MOMENT)
+    assert cloud.table == OWN_TABLE
+    cloud.deploy = Mock(side_effect=Killed)  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        run(cloud)
+    assert "table" not in _saved()
 
 
 @pytest.mark.parametrize(
