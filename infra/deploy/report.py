@@ -26,7 +26,7 @@ def found_lines(
     yield _stack_line(stack)
     yield _known("table", lambda: _table_line(account, stack, adopted, template))
     yield _secret_line(stack, adopted)
-    yield _bus_line(stack, adopted)
+    yield _known("bus and archive", lambda: _bus_line(account, stack, adopted))
     yield _known("alarms", lambda: _alarms_line(account, stage, stack))
 
 
@@ -134,16 +134,34 @@ def _secret_line(stack: StackState, adopted: Adopted) -> str:
     return "no signing keys: the stack creates them"
 
 
-def _bus_line(stack: StackState, adopted: Adopted) -> str:
+def _bus_line(account: Account, stack: StackState, adopted: Adopted) -> str:
     if adopted.bus is None:
-        owns = stack.exists and "EventBus" in stack.resources
-        return "bus and archive: the stack's own" if owns else "no bus and no archive: the stack creates them"
+        if not (stack.exists and "EventBus" in stack.resources):
+            return "no bus and no archive: the stack creates them"
+        archive = stack.outputs.get("EventArchiveName")
+        if archive and _is_missing(account, archive):
+            # CloudFormation does not notice it, and a restore without an archive replays nothing.
+            return (
+                f"bus: the stack's own; ITS ARCHIVE {archive} IS GONE, so events are not kept for a restore: create it "
+                "again (docs/operate.md, If the command stops)"
+            )
+        return "bus and archive: the stack's own"
     if adopted.archive is None:
         return f"bus {adopted.bus['Name']}: kept from an earlier stack"
     return (
         f"bus {adopted.bus['Name']} and archive {adopted.archive.name}: kept from an earlier stack, "
         f"{adopted.archive.events:,} events"
     )
+
+
+def _is_missing(account: Account, archive: str) -> bool:
+    try:
+        account.client("events").describe_archive(ArchiveName=archive)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return True
+        raise
+    return False
 
 
 def _alarms_line(account: Account, stage: Stage, stack: StackState) -> str:

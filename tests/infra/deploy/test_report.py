@@ -30,6 +30,7 @@ from infra.deploy.stack_state import StackState
 from infra.deploy.stacks import Change, ChangeSet, Deployment
 from infra.deploy.stage import Stage
 from infra.deploy.table import Difference
+from tests.infra.operate.cloud import missing_error
 
 NOW = datetime(2026, 11, 12, 9, 30, tzinfo=UTC)
 OWN = StackState(
@@ -103,6 +104,19 @@ def test_a_stack_with_its_own_resources_and_credentials_that_may_read_little(
     ]
     assert read_quota(_account()) is None
     assert quota_line(None) == "Lambda's quota: unknown (no permission for GetAccountSettings)"
+
+
+@pytest.mark.parametrize(
+    ("archive", "line"),
+    [
+        ({"State": "ENABLED"}, "bus and archive: the stack's own"),
+        (missing_error("DescribeArchive"), "bus: the stack's own; ITS ARCHIVE ours IS GONE"),
+    ],
+)
+def test_a_stack_whose_archive_is_gone(template: dict[str, Any], archive: Any, line: str) -> None:
+    """P1: CloudFormation does not notice it, and the next restore could replay nothing."""
+    stack = dataclasses.replace(OWN, outputs={**OWN.outputs, "EventArchiveName": "ours"})
+    assert _found(_account(describe_archive=archive), stack, Adopted(), template)[3].startswith(line)
 
 
 def test_adopted_resources(template: dict[str, Any]) -> None:
