@@ -1,5 +1,6 @@
 """Drop connections that may have died while Lambda froze the function, and make new ones cheap (ADR 28)."""
 
+import contextlib
 import functools
 import threading
 import time
@@ -33,18 +34,25 @@ def keep_fresh(client: Any, clocks: Clocks = both_clocks) -> None:
 
 
 def load_certificates_once(client: Any) -> None:
-    """Make a botocore client load the file of trusted certificates once, not for each new connection.
+    """Make a botocore client load the file of trusted certificates now, and not for each new connection.
 
     All connections of a client share a TLS context, which keeps what it loaded. But botocore passes the file with each
     connection, and urllib3 loads it again, which takes longer than the rest of the call. The context verifies every
     server as before. If botocore has renamed these private attributes, nothing changes: it loads the file each time.
     """
     try:
-        pools = client._endpoint.http_session._manager.connection_pool_kw  # noqa: SLF001 - botocore has no other way
-        context = pools["ssl_context"]
+        from botocore.httpsession import get_cert_path
+
+        session = client._endpoint.http_session  # noqa: SLF001 - botocore has no other way
+        context = session._manager.connection_pool_kw["ssl_context"]  # noqa: SLF001
+        file = get_cert_path(session._verify)  # noqa: SLF001
         context.load_verify_locations = _once(context.load_verify_locations)
-    except (AttributeError, KeyError, TypeError):
+    except (ImportError, AttributeError, KeyError, TypeError):
         return
+    if file and client.meta.endpoint_url.startswith("https:"):
+        # These are urllib3's arguments, so it does not load the file again. A failure is raised by the first call.
+        with contextlib.suppress(OSError):
+            context.load_verify_locations(file, None, None)
 
 
 def _once(load: Callable[..., None]) -> Callable[..., None]:

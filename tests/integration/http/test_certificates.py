@@ -84,8 +84,12 @@ def dynamodb(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Call:
 def test_a_client_loads_its_certificates_once(
     aws: Endpoint, monkeypatch: pytest.MonkeyPatch, client: Callable[..., Call]
 ) -> None:
-    """A load takes some 25 ms of CPU, and after each quiet time a connection is new. Threads share the load."""
+    """A load takes 25 to 50 ms of CPU, and after each quiet time a connection is new. Threads share the load.
+
+    The client loads them when it is created: on Lambda the table's client is, before the first request.
+    """
     call = client(aws, monkeypatch)
+    assert (aws.connections, CountingContext.loads) == (0, 1)
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(call) for _ in range(3)]:
             done.result()
@@ -113,6 +117,16 @@ def test_a_server_that_is_not_trusted_is_refused(
     aws.context = servers.trusted
     call()
     assert (len(aws.requests), CountingContext.loads) == (2, 1)
+
+
+def test_a_missing_file_of_certificates_is_an_error_of_the_call(
+    aws: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in botocore's way: a function still starts, and the failure is logged as that of a call."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere")
+    call = sqs(aws, monkeypatch)
+    with pytest.raises(SSLError):
+        call()
 
 
 def test_without_botocores_private_names_clients_work_and_verify_servers(
