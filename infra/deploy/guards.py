@@ -30,6 +30,7 @@ def checked_stage(stage: Stage, stack: StackState, *, switch: bool, reopen: bool
         return stage
     if not reopen:
         _check_stays_closed(stage, stack)
+    stage = _with_opened(stage, stack, say)
     same = with_used_keys(_with_used_table(stage, stack, say, switch=switch), stack, say, switch=switch)
     if "no" in {each.parameters.get(CLOSED, "no") for each in (stack, stage)}:
         _check_no_switch(same, stack)
@@ -76,6 +77,18 @@ def _with_used_table(stage: Stage, stack: StackState, say: Say, *, switch: bool)
             f"To use {stage.table} from now on, with the data in it: SWITCH=yes"
         )
     return stage
+
+
+def _with_opened(stage: Stage, stack: StackState, say: Say) -> Stage:
+    """Return the stage with open bookings if a restore has opened them and was killed before it noted that."""
+    is_opened = stage.restore is not None and stage.restore.opening
+    if not is_opened or stack.parameters.get(CLOSED, "no") != "no":
+        return stage
+    say(
+        f"The restore in {_file(stage)} has opened bookings, so they stay open. Run make restore STAGE={stage.name} "
+        "once more to end it."
+    )
+    return dataclasses.replace(stage, parameters={**stage.parameters, CLOSED: "no"})
 
 
 def _check_stays_closed(stage: Stage, stack: StackState) -> None:

@@ -1,11 +1,13 @@
 """A stage's file that is out of date opens nothing, and changes neither the table nor the signing keys (P1)."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from infra.deploy.account import DeployError
 from infra.deploy.guards import checked_stage, with_used_keys
+from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import StackState
 from infra.deploy.stage import Stage
 
@@ -42,6 +44,18 @@ def test_a_deployment_opens_what_is_closed_only_on_request(closed: str, wanted: 
             _checked(stage, stack)
     assert _checked(stage, stack, reopen=True) == stage
     assert _checked(stage, StackState("admit-one-prod", "ROLLBACK_COMPLETE")) == stage
+
+
+@pytest.mark.parametrize(
+    ("opening", "closed", "expected"), [(True, "no", "no"), (True, "all", "all"), (False, "no", "all")]
+)
+def test_a_deployment_does_not_close_what_a_restore_has_just_opened(
+    opening: bool, closed: str, expected: str
+) -> None:
+    """The restore was killed between opening bookings and removing its progress from the file."""
+    progress = RestoreProgress(to=datetime(2026, 11, 21, 10, tzinfo=UTC), table="t1", opening=opening)
+    stage = _stage("all", table="t1", signing_secret=KEYS, restore=progress)
+    assert _checked(stage, _stack(closed)).parameters == {"BookingsClosed": expected}
 
 
 def test_table_and_keys_that_the_stack_uses_stay() -> None:
