@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted
 from infra.deploy.stack_state import StackState
-from infra.deploy.stage import CLOSED, Stage
+from infra.deploy.stage import CLOSED, CLOSINGS, Stage
 from infra.deploy.table import compare_table
 
-_RANK: Final[Mapping[str, int]] = {"no": 0, "yes": 1, "all": 2}
+_RANK: Final[Mapping[str, int]] = {closing: rank for rank, closing in enumerate(CLOSINGS)}
 
 Say = Callable[[str], None]
 
