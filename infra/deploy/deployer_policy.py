@@ -239,11 +239,18 @@ def execution_policy(target: Target) -> dict[str, Any]:
     stack = target.stack
     named = {
         "dynamodb": [target.arn("dynamodb", f"table/{stack}-*")],
+        # CloudFormation shortens long generated names. Without the suffix, at least half is the stack's name: 25 of a
+        # rule's 64 characters, 17 of an archive's 48.
         "events": [
-            target.arn("events", f"{kind}{stack}-*")
-            for kind in ("event-bus/", "rule/", f"rule/{stack}-events/")
-        ]
-        + [target.arn("events", f"archive/{kind}*") for kind in ("EventArchive", stack)],
+            target.arn("events", f"{kind}*")
+            for kind in (
+                f"event-bus/{stack}-",
+                f"rule/{f'{stack}-'[:25]}",
+                f"rule/{stack}-events/",
+                "archive/EventArchive",
+                f"archive/{f'{stack}-'[:17]}",
+            )
+        ],
         "iam": [f"arn:aws:iam::{target.account}:role/{stack}-*"],
         "lambda": [
             target.arn("lambda", f"function:{stack}-*"),

@@ -1,6 +1,7 @@
 """The printed permissions fit the template: each type of resource has its actions, and no others are listed."""
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -17,6 +18,20 @@ from infra.deploy.deployer_policy import (
 )
 from infra.package.functions import BOUNDARY
 
+LONGEST = Target("a-name-of-twenty-cha", "123456789012", "ap-southeast-1")
+# The types whose physical names CloudFormation generates: the longest name, and the beginning of the ARN.
+GENERATED = {
+    "AWS::DynamoDB::Table": (255, "dynamodb", "table/"),
+    "AWS::Events::Archive": (48, "events", "archive/"),
+    "AWS::Events::Rule": (64, "events", "rule/"),
+    "AWS::IAM::Role": (64, "iam", "role/"),
+    "AWS::Lambda::Function": (64, "lambda", "function:"),
+    "AWS::S3::Bucket": (63, "s3", ""),
+    "AWS::SNS::Topic": (256, "sns", ""),
+    "AWS::SQS::Queue": (80, "sqs", ""),
+    "AWS::SecretsManager::Secret": (512, "secretsmanager", "secret:"),
+}
+NAMED = {"AWS::Events::EventBus": 256, "AWS::SES::ConfigurationSet": 64}
 PROD = Target("prod", "123456789012", "eu-central-1")
 LIMITS = {
     "command": 6_144,
@@ -82,6 +97,47 @@ def test_each_document_fits_into_a_policy_of_its_kind(
     policy = json.loads(capsys.readouterr().out)
     assert len(json.dumps(policy, separators=(",", ":"))) <= LIMITS[document]
     assert ("iam:PassRole" in json.dumps(policy)) == (document in {"command", "execution"})
+
+
+def test_both_documents_fit_into_the_inline_policies_of_one_role() -> None:
+    """Without a role for CloudFormation, the deployer needs both, and the second fits into no managed policy."""
+    documents = [
+        json.dumps(each(LONGEST), separators=(",", ":")) for each in (command_policy, execution_policy)
+    ]
+    assert sum(map(len, documents)) <= LIMITS["execution"]
+
+
+def _generated(logical_id: str, limit: int) -> str:
+    """Return a name as CloudFormation generates it: stack and logical id share what a suffix of 12 leaves."""
+    wanted, free = (len(LONGEST.stack), len(logical_id)), limit - 14
+    shares = [min(each, max(free // 2, free - other)) for each, other in (wanted, wanted[::-1])]
+    return f"{LONGEST.stack[: shares[0]]}-{logical_id[: shares[1]]}-{'x' * 12}"
+
+
+def test_the_longest_generated_names_are_within_the_policy(expanded: dict[str, Any]) -> None:
+    """A longer logical id shortens the stack's name, and CloudFormation could no longer create the resource."""
+    allowed = [each for statement in execution_policy(LONGEST)["Statement"] for each in statement["Resource"]]
+    seen = set()
+    for logical_id, each in expanded["Resources"].items():
+        if each["Type"] in GENERATED and "Name" not in each["Properties"]:
+            limit, service, kind = GENERATED[each["Type"]]
+            name = _generated(logical_id, limit)
+            assert len(name) <= limit
+            place = {"iam": "::123456789012:", "s3": ":::"}.get(service, ":ap-southeast-1:123456789012:")
+            arn = f"arn:aws:{service}{place}{kind}{name}"
+            assert any(fnmatchcase(arn, pattern) for pattern in allowed if pattern != "*"), arn
+            seen.add(each["Type"])
+    assert seen == set(GENERATED)
+
+
+def test_the_longest_given_names_are_within_the_limits(expanded: dict[str, Any]) -> None:
+    found = {
+        each["Type"]: each["Properties"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", LONGEST.stack)
+        for each in expanded["Resources"].values()
+        if each["Type"] in NAMED
+    }
+    assert set(found) == set(NAMED)
+    assert {kind for kind, name in found.items() if len(name) > NAMED[kind]} == set()
 
 
 def test_the_boundary_allows_every_action_of_the_stacks_roles(expanded: dict[str, Any]) -> None:
