@@ -184,7 +184,12 @@ def test_a_table_of_another_stack_is_refused(
 
 def _resource(stack: str, name: str, status: str) -> dict[str, Any]:
     each = {"StackName": stack, "PhysicalResourceId": name, "ResourceStatus": status}
-    return {"StackResources": [{**each, "PhysicalResourceId": "another"}, each]}
+    return {
+        "StackResources": [
+            {**each, "PhysicalResourceId": "another", "ResourceStatus": "CREATE_COMPLETE"},
+            each,
+        ]
+    }
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from infra.deploy.stage import Stage
 from infra.operate.clock import Clock
 
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/admit-one-prod-events"
+KEYS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:existing-a1b2c3"  # the stage's file does not name them
 OWN_TABLE = "admit-one-prod-Table-1"
 OWN_ARN = f"arn:aws:dynamodb:us-east-1:000000000000:table/{OWN_TABLE}"
 BEGIN = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -133,7 +134,7 @@ class Cloud:
             "admit-one-prod",
             "UPDATE_COMPLETE",
             parameters={"BookingsClosed": self.closed},
-            outputs={"TableName": self.table},
+            outputs={"TableName": self.table, "SigningSecretId": KEYS},
             resources={"Table": OWN_TABLE},
         )
 
@@ -143,6 +144,7 @@ class Cloud:
         def effect() -> None:
             self.table = stage.table or OWN_TABLE
             assert self.table in self.tables
+            assert stage.signing_secret == KEYS, "with other keys, no link works"
             self.closed = stage.parameters["BookingsClosed"]
             self.history.append((self.table, self.closed))
             if self.closed == "no":
