@@ -8,23 +8,33 @@ from tests.model.traces import Trace
 
 
 def stuck(traces: Sequence[Trace]) -> list[int]:
-    """Return the positions of the stuck traces: those that TLC can't follow to their end."""
-    run = tlc.run("Trace", tlc.MODEL / "Trace.cfg", data={"TraceData": module(traces)})
+    """Return the positions of the stuck traces: those that TLC can't follow to their end.
+
+    TLC follows equal traces once. Many traces of a bug equal those of the code.
+    """
+    distinct: dict[str, tuple[int, Trace]] = {}
+    numbers = [distinct.setdefault(_text(trace), (len(distinct) + 1, trace))[0] for trace in traces]
+    followed = [trace for _, trace in distinct.values()]
+    run = tlc.run("Trace", tlc.MODEL / "Trace.cfg", data={"TraceData": module(followed)})
     if run.violated is not None:
         number = int(run.counterexample.rpartition("/\\ trace = ")[2].partition("\n")[0])
         raise AssertionError(
-            f"a trace violates {run.violated}\n{run.counterexample}\n{_described(traces[number - 1])}"
+            f"a trace violates {run.violated}\n{run.counterexample}\n{_described(followed[number - 1])}"
         )
-    return [position for position in range(len(traces)) if position + 1 not in run.accepted]
+    return [position for position, number in enumerate(numbers) if number not in run.accepted]
 
 
 def module(traces: Iterable[Trace]) -> str:
     """Return module TraceData with the constants `Traces` and `TraceWorkers`, one worker for each call."""
     traces = list(traces)
     workers = max((len(trace.calls) for trace in traces), default=0)
-    body = ",\n".join(_value({"calls": trace.calls, "events": trace.events}) for trace in traces)
+    body = ",\n".join(map(_text, traces))
     constants = f"TraceWorkers == 1..{workers}\nTraces == <<\n{body}\n>>"
     return f"---- MODULE TraceData ----\nEXTENDS AdmitOne\n{constants}\n====\n"
+
+
+def _text(trace: Trace) -> str:
+    return _value({"calls": trace.calls, "events": trace.events})
 
 
 def _value(value: Any) -> str:
