@@ -28,7 +28,7 @@ BUGS_TO_FIND = [name for name in BUGS if size(0, 1) or name not in RARE]
 # a seed worse, the bug is still found, but later. `make proof` uses the same seeds for all bugs.
 QUICK_SEEDS = {
     "redeem without the link's condition": 4,
-    "redeem without the usage condition": 5,
+    "redeem without the usage condition": 36,
     "cancel that does not free the cells": 3,
     "cells freed before the cancel commits": 27,
     "expiry compared with <= instead of <": 2,
@@ -39,9 +39,9 @@ QUICK_SEEDS = {
     "use restored against the link's settings": 2,
     "use restored to a link that has changed": 2,
     "replaced link restored by a cancel": 18,
-    "revoked link restored by a cancel": 4,
+    "revoked link restored by a cancel": 15,
     "use restored during a revoke": 3,
-    "restored uses not limited": 4,
+    "restored uses not limited": 7,
     "invitee's moves not counted": 6,
     "booking rewritten without a condition": 3,
     "keyless receipt kept after a cancel": 8,
@@ -52,9 +52,10 @@ QUICK_SEEDS = {
     "generate retry that recreates a used link": 2,
     "link expired early": 1,
     "change that overwrites a concurrent change": 1,
-    "replacement with outdated settings": 1,
+    "replacement with outdated settings": 8,
     "identical concurrent moves refused": 1,
     "limit set below the uses so far": 10,
+    "retry that reuses the first attempt's clock": 24,
     "booking id for each attempt": 2,
     "refusal without a look for the own booking": 3,
 }

@@ -48,8 +48,16 @@ ALL_BUGS: Mapping[str, Bug] = {
         (Edit(succession.fresh_link, "if old.restore_passed_on:", "if False:"),)
     ),
 }
-# Seeds with which a bug shows within few examples: those of the histories, except for one.
-SEEDS = {**QUICK_SEEDS, "keyless retry accepted after ten minutes": 0}
+# Seeds with which a bug shows within few examples: those of the histories, except for some.
+SEEDS = {
+    **QUICK_SEEDS,
+    "keyless retry accepted after ten minutes": 0,
+    "redeem without the usage condition": 5,
+    "replacement with outdated settings": 1,
+    "restored uses not limited": 4,
+    "revoked link restored by a cancel": 4,
+    "retry that reuses the first attempt's clock": 0,
+}
 EXAMPLES = size(8, 40)
 MORE_EXAMPLES = {"keyless retry accepted after ten minutes": 60}  # this bug shows later
 GENERATED: Sequence[str] = size(QUICK, [name for name in BUGS if name not in {*NOT_IN_THE_MODEL, *BY_HAND}])
