@@ -64,7 +64,7 @@ test: $(INSTALLED) dynoxide npm-tools chromium faketime java runtime ## run ever
 
 # Without .pyc files, each worker and each date compiles all tests and packages, which takes half a minute of CPU each.
 # Empty means that Python writes them.
-test: export PYTHONDONTWRITEBYTECODE :=
+test test-dates: export PYTHONDONTWRITEBYTECODE :=
 
 # Workers start at the same time, so each would compile everything if one process did not do it before them.
 .PHONY: bytecode
