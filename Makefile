@@ -167,7 +167,7 @@ destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=�
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)" $(call yes,LOSE,--lose)
 
 restore: $(RUN_INSTALLED) ## restore a stage's table, or continue a restore (docs/operate.md): STAGE=… [TO=2026-11-21T10:00:00Z] [GAP=revoke] [COUNT=skip] [TABLE=…] [REPORT=yes] [BUCKET=…]
-	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(call given,TO)" --gap "$(GAP)" --count "$(call given,COUNT)" --table "$(call given,TABLE)" $(call yes,REPORT,--report) --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
+	@$(PY) -m infra.restore.command --stage "$(STAGE)" --to "$(call given,TO)" --gap "$(GAP)" --count "$(call given,COUNT)" --table "$(call given,TABLE)" $(call yes,REPORT,--report) --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
 redrive-outbox: $(RUN_INSTALLED) ## publish the events that the outbox crashed on; fix the cause first (docs/operate.md): STAGE=…
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError, find_table
-from infra.deploy.existing_resources import use_existing, use_existing_table
-from infra.deploy.stack_state import GONE, StackState
-from infra.deploy.stacks import FAILED_CREATIONS
-from infra.deploy.stage import Stage
 from infra.deploy.table import Difference, compare_table, update_table
+from infra.stack.account import Account, DeployError, find_table
+from infra.stack.existing_resources import use_existing, use_existing_table
+from infra.stack.stack_state import GONE, StackState
+from infra.stack.stacks import FAILED_CREATIONS
+from infra.stack.stage import Stage
 
 _USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
 

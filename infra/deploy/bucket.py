@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError
+from infra.stack.account import Account, DeployError
 
 _KEPT: Final = timedelta(days=30)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account
+from infra.stack.account import Account
 
 _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 _MIN_QUEUE: Final = 2  # Lambda accepts no lower MaximumConcurrency

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from infra.deploy import stacks
-from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.adoption import Adopted, find_adopted, update_adopted, with_adopted
 from infra.deploy.bucket import ready_bucket, remove_old
 from infra.deploy.concurrency import read_quota, with_limited_concurrency
@@ -24,8 +22,17 @@ from infra.deploy.report import (
     quota_line,
     will_lines,
 )
-from infra.deploy.stack_state import StackState, deployed_archives, read_stack
-from infra.deploy.stacks import (
+from infra.errors import CommandError
+from infra.package.alarms import WATCHED
+from infra.package.build import Package, make_package
+from infra.package.dependencies import ARM, X86, Target
+from infra.package.gateway import with_described_parameters
+from infra.package.runtime import deprecation_warning
+from infra.paths import BUILD
+from infra.stack import stacks
+from infra.stack.account import Account, DeployError, explained, open_account
+from infra.stack.stack_state import StackState, deployed_archives, read_stack
+from infra.stack.stacks import (
     FAILED_CREATIONS,
     ChangeSet,
     Deployment,
@@ -37,14 +44,7 @@ from infra.deploy.stacks import (
     plan_stack,
     upload,
 )
-from infra.deploy.stage import CLOSED, Stage, read_stage
-from infra.errors import CommandError
-from infra.package.alarms import WATCHED
-from infra.package.build import Package, make_package
-from infra.package.dependencies import ARM, X86, Target
-from infra.package.gateway import with_described_parameters
-from infra.package.runtime import deprecation_warning
-from infra.paths import BUILD
+from infra.stack.stage import CLOSED, Stage, read_stage
 
 WATCH_MINUTES: Final = 5
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from infra.deploy import stacks
-from infra.deploy.account import Account, DeployError
-from infra.deploy.stack_state import StackState, deployed_template, read_stack
-from infra.deploy.stacks import StackError, change_parameters, delete_stack
-from infra.deploy.stage import CLOSED, Closed, Outputs, Stage, save_stage
-from infra.operate.clock import CLOCK, Clock
-from infra.operate.replay import find_unpublished
+from infra.stack import stacks
+from infra.stack.account import Account, DeployError
+from infra.stack.clock import CLOCK, Clock
+from infra.stack.stack_state import StackState, deployed_template, read_stack
+from infra.stack.stacks import StackError, change_parameters, delete_stack
+from infra.stack.stage import CLOSED, Closed, Outputs, Stage, save_stage
+from infra.stack.unpublished import find_unpublished
 
 _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 _BUS: Final = "EventBus"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from infra.deploy.account import DeployError
+from infra.stack.account import DeployError
 
 MAX_BYTES: Final = 4096  # of all variables of a function together
 _REFERENCE_BYTES: Final = 200  # at most, for a name, an ARN or a URL that only the deployed resource has

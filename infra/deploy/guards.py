@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted
-from infra.deploy.stack_state import StackState
-from infra.deploy.stage import CLOSED, CLOSINGS, Stage
 from infra.deploy.table import compare_table
+from infra.stack.account import Account, DeployError, find_table
+from infra.stack.stack_state import StackState
+from infra.stack.stage import CLOSED, CLOSINGS, Stage
 
 _RANK: Final[Mapping[str, int]] = {closing: rank for rank, closing in enumerate(CLOSINGS)}
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError
-from infra.deploy.stack_state import StackState
-from infra.deploy.stage import Stage
+from infra.stack.account import Account, DeployError
+from infra.stack.stack_state import StackState
+from infra.stack.stage import Stage
 
 PARAMETER: Final = "ApiLogRole"
 

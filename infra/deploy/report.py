@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted, planned_updates
 from infra.deploy.concurrency import LambdaQuota, background_concurrency
-from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import Change, ChangeSet
-from infra.deploy.stage import CLOSED, Stage
 from infra.deploy.table import compare_table
 from infra.package.monitoring import dead_letter_queues
+from infra.stack.account import Account, DeployError, find_table
+from infra.stack.stack_state import StackState
+from infra.stack.stacks import Change, ChangeSet
+from infra.stack.stage import CLOSED, Stage
 
 _WITH_DATA: Final = frozenset({"Table", "SigningSecret", "EventBus", "EventArchive"})
 _OUTPUTS: Final = {"Table": "TableName", "SigningSecret": "SigningSecretId"}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError
+from infra.stack.account import Account, DeployError
 
 POLL_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 24 * 3600  # an index over many items is filled for hours

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.deploy.existing_resources import use_existing, use_existing_table
-from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.local.template import (
@@ -24,6 +22,8 @@ from infra.package.build import Package, cached_package
 from infra.package.dependencies import native_target
 from infra.package.functions import HTTP, logical_id
 from infra.paths import LOCAL
+from infra.stack.existing_resources import use_existing, use_existing_table
+from infra.stack.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 
 STACK: Final = "admit-one-local"
 STAGE: Final = "local"

@@ -1,1 +1,1 @@
-"""Operate a stage: API keys, signing keys, restores, redrives."""
+"""Operate a stage: API keys, signing keys, redrives."""

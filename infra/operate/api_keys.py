@@ -11,10 +11,10 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
-from infra.deploy.account import explained, open_account
-from infra.deploy.stage import read_stage, stage_settings
 from infra.errors import CommandError
 from infra.local.backend import any_backend
+from infra.stack.account import explained, open_account
+from infra.stack.stage import read_stage, stage_settings
 
 _CAUSE = Cause("system:operator", "make-key")
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from infra.deploy.account import Account, explained, open_account
-from infra.deploy.stage import read_stage, stack_outputs
 from infra.errors import CommandError
+from infra.stack.account import Account, explained, open_account
+from infra.stack.stage import read_stage, stack_outputs
 
 _FUNCTION_SECONDS: Final = 120  # the timeout of `outbox`
 

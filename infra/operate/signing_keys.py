@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from chalicelib.store.team.keyring_cache import KEYRING_AGE
 from chalicelib.store.team.signing_keys import FIRST, keyring_of
-from infra.deploy.account import DeployError, explained, open_account
-from infra.deploy.stage import read_stage, stage_settings
 from infra.errors import CommandError
+from infra.stack.account import DeployError, explained, open_account
+from infra.stack.stage import read_stage, stage_settings
 
 _KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
 _KEY_BYTES: Final = 32

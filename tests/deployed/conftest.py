@@ -17,13 +17,13 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
-from infra.deploy.stacks import outputs
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.local.stack import local_package, put_template
 from infra.local.template import with_local_permissions, with_local_variables
 from infra.package.build import Package
+from infra.stack.stacks import outputs
 from tests.support.aws.bus import Inbox
 from tests.support.aws.clients import shared_client
 from tests.support.waiting import LIMIT

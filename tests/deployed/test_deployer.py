@@ -15,9 +15,9 @@ import pytest
 
 from infra.deploy import bucket, deploy
 from infra.deploy.deployer_policy import Target, boundary_policy, command_policy
-from infra.deploy.stacks import outputs
 from infra.local.template import fit_for_ministack
 from infra.operate import api_keys
+from infra.stack.stacks import outputs
 from tests.deployed.conftest import Stack
 from tests.deployed.test_main_job import _links, _redeem, _starts
 
@@ -51,9 +51,9 @@ def user(
     key = iam.create_access_key(UserName=name)["AccessKey"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-    monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("infra.stack.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr("infra.deploy.destroy._SETTLE_SECONDS", 0)
-    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
+    monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path / "stages")
     (tmp_path / "stages").mkdir()
     file = tmp_path / "stages" / f"{STAGE}.json"
     file.write_text('{"parameters": {"AlarmEmail": "ops@example.com"}}')

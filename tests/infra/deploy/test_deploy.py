@@ -14,21 +14,22 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
 from infra.deploy import deploy, destroy as destroying
-from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.bucket import remove_old
 from infra.deploy.concurrency import LambdaQuota
-from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stack_state import StackState, read_stack
-from infra.deploy.stacks import Deployment, StackError, outputs, plan_stack
-from infra.deploy.stage import STAGES, Stage, read_stage, save_stage
 from infra.deploy.table import compare_table
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.table import table_properties
 from infra.local.template import fit_for_ministack
-from infra.operate import api_keys, replay
+from infra.operate import api_keys
 from infra.package.alarms import WATCHED
 from infra.package.build import Package
+from infra.stack import unpublished
+from infra.stack.account import Account, DeployError, explained, open_account
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.stack_state import StackState, read_stack
+from infra.stack.stacks import Deployment, StackError, outputs, plan_stack
+from infra.stack.stage import STAGES, Stage, read_stage, save_stage
 from tests.support.waiting import LIMIT
 
 STACK = "admit-one-dev"
@@ -47,11 +48,11 @@ def put(
 ) -> Callable[..., None]:
     """Point the commands at the account; they deploy the given template, or the packaged one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
-    monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("infra.stack.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr("infra.deploy.destroy._SETTLE_SECONDS", 0)
-    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
+    monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path / "stages")
     # ministack has no metrics of functions.
-    monkeypatch.setattr("infra.operate.replay._lag", lambda *_: 0.0)
+    monkeypatch.setattr("infra.stack.unpublished._lag", lambda *_: 0.0)
 
     def use(template: dict[str, Any] | None = None, *, archive: bool = False) -> None:
         path, whole = tmp_path / "template.json", template or packaged.read_template()
@@ -264,7 +265,7 @@ def test_a_destroyed_stage_keeps_its_data_and_its_file_names_it(
     arn = events.describe_event_bus(Name=bus)["Arn"]
     events.create_archive(ArchiveName="all", EventSourceArn=arn, RetentionDays=3)
     found = outputs(local_client("cloudformation", account.endpoint_url), STACK)
-    assert replay._retry_queue_url(found) == _resources(account, STACK)["OutboxRetryQueue"]
+    assert unpublished._retry_queue_url(found) == _resources(account, STACK)["OutboxRetryQueue"]
     sqs, dlq = local_client("sqs", account.endpoint_url), _resources(account, STACK)["OutboxDlq"]
     sqs.send_message(QueueUrl=dlq, MessageBody="a stream record")
     (tmp_path / "stages").mkdir()
@@ -632,7 +633,7 @@ def test_a_stage_has_a_plain_name(name: str) -> None:
 
 
 def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path)
+    monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path)
     assert read_stage("mine") == Stage("mine")
     (tmp_path / "mine.json").write_text("{")
     with pytest.raises(DeployError, match=r"mine\.json"):
@@ -641,7 +642,7 @@ def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path, monkeypatch: py
 
 def test_a_stage_file_keeps_what_a_command_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restore that was killed continues from its file, and a finished one leaves no trace of its progress."""
-    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path)
+    monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path)
     (tmp_path / "mine.json").write_text('{"parameters": {"LogRetentionDays": 90}}')
     at = datetime(2026, 11, 21, 10, tzinfo=UTC)
     parameters = {"LogRetentionDays": "90", "BookingsClosed": "all"}

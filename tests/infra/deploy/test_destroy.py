@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-from infra.deploy import destroy as destroying, stacks
-from infra.deploy.account import Account
-from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import StackError
-from infra.deploy.stage import Stage, read_stage
+from infra.deploy import destroy as destroying
 from infra.errors import CommandError
-from infra.operate.clock import Clock
+from infra.stack import stacks
+from infra.stack.account import Account
+from infra.stack.clock import Clock
+from infra.stack.stack_state import StackState
+from infra.stack.stacks import StackError
+from infra.stack.stage import Stage, read_stage
 
 DELETE = destroying._delete
 REFUSED = "EventBus can't be deleted since it has rules."
@@ -73,7 +74,7 @@ class CloudFormation:
 @pytest.fixture
 def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
     """Run the command; return what it does, and what it says, in order."""
-    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path)
+    monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path)
 
     def run(cloudformation: CloudFormation, *unpublished: list[str], lose: bool = False) -> list[str]:
         done: list[str] = []

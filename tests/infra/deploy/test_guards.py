@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.account import DeployError
 from infra.deploy.guards import checked_stage, with_used_keys
-from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stack_state import StackState
-from infra.deploy.stage import Stage
+from infra.stack.account import DeployError
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.stack_state import StackState
+from infra.stack.stage import Stage
 
 KEYS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:admit-one-prod-keys-a1B2c3"
 VALUES = ("no", "yes", "all")

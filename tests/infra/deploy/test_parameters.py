@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.account import DeployError
 from infra.deploy.environment import MAX_BYTES, check_environments, variable_bytes
 from infra.deploy.guards import check_parameters
+from infra.stack.account import DeployError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.deploy import adoption
-from infra.deploy.account import Account, DeployError
 from infra.deploy.adoption import Adopted, Archive, find_adopted
 from infra.deploy.concurrency import (
     LambdaQuota,
@@ -26,11 +25,12 @@ from infra.deploy.report import (
     quota_line,
     will_lines,
 )
-from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import Change, ChangeSet, Deployment
-from infra.deploy.stage import Stage
 from infra.deploy.table import Difference
-from tests.infra.operate.cloud import missing_error
+from infra.stack.account import Account, DeployError
+from infra.stack.stack_state import StackState
+from infra.stack.stacks import Change, ChangeSet, Deployment
+from infra.stack.stage import Stage
+from tests.infra.restore.cloud import missing_error
 
 NOW = datetime(2026, 11, 12, 9, 30, tzinfo=UTC)
 OWN = StackState(

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.deploy import table as tables
-from infra.deploy.account import Account, DeployError, open_account
 from infra.deploy.table import compare_table, differences, update_table
 from infra.local.engines.ministack import Ministack
 from infra.local.table import create_table_arguments, table_properties
+from infra.stack.account import Account, DeployError, open_account
 
 WANTED = table_properties()
 KEYS = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from chalicelib import bootstrap
-from infra.deploy.account import DeployError
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.operate.signing_keys import add_key, count_carriers, retire_key, use_newest
+from infra.stack.account import DeployError
 from tests.support.app import JSON, Site, at, created, running_site, token_of
 from tests.support.aws.engines import new_table
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.existing_resources import use_existing
 from infra.package.fragments import TemplateError, check_resource_types, merged, read_fragments
+from infra.stack.existing_resources import use_existing
 
 
 def test_fragments_are_merged_at_any_depth() -> None:

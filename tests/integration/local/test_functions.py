@@ -19,12 +19,12 @@ from chalicelib.service.ports import World
 from chalicelib.service.team.hosts import list_hosts
 from chalicelib.service.webhooks.manage import create_webhook
 from chalicelib.service.webhooks.manage_deliveries import send_test
-from infra.deploy.stacks import Outcome
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.seed import seed
 from infra.local.stack import STACK, Site, app_settings, deploy_locally, local_package
 from infra.local.table import ensure_table
+from infra.stack.stacks import Outcome
 from tests.support.endpoints import Endpoint, answer
 from tests.support.waiting import until
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stage import Closed, Stage, save_stage
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.stage import Closed, Stage, save_stage
 
 
 @dataclass

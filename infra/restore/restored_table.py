@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from infra.deploy.account import Account, find_table
 from infra.deploy.table import update_table
 from infra.local.table import table_properties
+from infra.stack.account import Account, find_table
 
 _MARK: Final = "-restored-"
 

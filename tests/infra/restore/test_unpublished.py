@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.account import Account
-from infra.operate.replay import find_unpublished
 from infra.paths import FRAGMENTS
-from tests.infra.operate.cloud import BEGIN, OUTPUTS, OWN_TABLE, missing_error
+from infra.stack.account import Account
+from infra.stack.unpublished import find_unpublished
+from tests.infra.restore.cloud import BEGIN, OUTPUTS, OWN_TABLE, missing_error
 
 FOUND = {**OUTPUTS, "TableName": OWN_TABLE}
 STREAM = json.loads((FRAGMENTS / "events.json").read_text())["Resources"]["OutboxStream"]["Properties"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.stacks import FAILED_CREATIONS
+from infra.stack.stacks import FAILED_CREATIONS
 
 GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 

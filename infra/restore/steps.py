@@ -21,8 +21,8 @@ from chalicelib.domain.restore_steps import (
     RevokeStep,
     Step,
 )
-from infra.deploy.account import Account, DeployError
-from infra.operate.clock import CLOCK, Clock
+from infra.stack.account import Account, DeployError
+from infra.stack.clock import CLOCK, Clock
 
 FUNCTION_SECONDS: Final = 60.0  # the timeout of `restore`; a call without a reply may run for that long
 PAUSE_SECONDS: Final = 5.0

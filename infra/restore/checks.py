@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account, DeployError, find_table
-from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stack_state import StackState
-from infra.deploy.stage import CLOSED, CLOSINGS, Closed, Stage
-from infra.operate.applied import sent_messages
-from infra.operate.replay import find_replay, waiting_messages
+from infra.restore.applied import sent_messages
+from infra.restore.replay import find_replay
+from infra.stack.account import Account, DeployError, find_table
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.stack_state import StackState
+from infra.stack.stage import CLOSED, CLOSINGS, Closed, Stage
+from infra.stack.unpublished import waiting_messages
 
 # DynamoDB may keep the moment of a restore without its fraction of a second.
 _PRECISION: Final = timedelta(seconds=1)

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import ApiKey
 from chalicelib.store.table import Table
 from chalicelib.store.team.api_keys import ApiKeys
-from infra.deploy.account import Account, DeployError, find_table
+from infra.stack.account import Account, DeployError, find_table
 
 _CAUSE = Cause("system:restore", "restore")
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from infra.deploy.account import Account, DeployError
-from infra.deploy.restore_progress import RestoreProgress
-from infra.operate.clock import Clock
-from infra.operate.replay import (
+from infra.restore.replay import (
     AGAIN,
     POLL_SECONDS,
     WAIT_SECONDS,
     IncompleteReplayError,
     marker_id,
-    waiting_messages,
 )
-from infra.operate.steps import count_messages
+from infra.restore.steps import count_messages
+from infra.stack.account import Account, DeployError
+from infra.stack.clock import Clock
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.unpublished import waiting_messages
 
 # SQS's counts "may not achieve consistency until at least 1 minute after the producers stop sending messages".
 QUIET_SECONDS: Final = 130.0

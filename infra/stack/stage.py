@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from infra.deploy.account import Account, DeployError
-from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stacks import outputs, stack_status
 from infra.paths import ROOT
+from infra.stack.account import Account, DeployError
+from infra.stack.restore_progress import RestoreProgress
+from infra.stack.stacks import outputs, stack_status
 
 STAGES: Final = ROOT / "infra" / "stages"
 

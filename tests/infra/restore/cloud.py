@@ -13,10 +13,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.account import Account
-from infra.deploy.stack_state import StackState
-from infra.deploy.stage import Stage
-from infra.operate.clock import Clock
+from infra.stack.account import Account
+from infra.stack.clock import Clock
+from infra.stack.stack_state import StackState
+from infra.stack.stage import Stage
 
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/admit-one-prod-events"
 KEYS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:existing-a1b2c3"  # the stage's file does not name them

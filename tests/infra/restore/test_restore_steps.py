@@ -16,16 +16,16 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.loaders import Loader
 
-from infra.deploy import stage as stage_file
-from infra.deploy.account import Account, DeployError
-from infra.deploy.stage import CLOSINGS, Closed, Stage, read_stage
-from infra.operate import applied, progress, replay, restore, revoked_list, steps
-from infra.operate.applied import sent_messages
-from infra.operate.clock import Clock
-from infra.operate.restore import Plan, Restored
 from infra.package.build import Package
 from infra.paths import FRAGMENTS
-from tests.infra.operate.cloud import BEGIN, KEYS, MOMENT, OWN_ARN, OWN_TABLE, Cloud, Killed
+from infra.restore import applied, progress, replay, restore, revoked_list, steps
+from infra.restore.applied import sent_messages
+from infra.restore.restore import Plan, Restored
+from infra.stack import stage as stage_file
+from infra.stack.account import Account, DeployError
+from infra.stack.clock import Clock
+from infra.stack.stage import CLOSINGS, Closed, Stage, read_stage
+from tests.infra.restore.cloud import BEGIN, KEYS, MOMENT, OWN_ARN, OWN_TABLE, Cloud, Killed
 
 PACKAGE: Any = Package
 SAVE = stage_file.save_stage

@@ -27,20 +27,22 @@ from chalicelib.domain.team.api_keys import ApiKey, Role
 from chalicelib.service.restore import ACTOR
 from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
-from infra.deploy import deploy, stage as stage_file
-from infra.deploy.account import Account, DeployError, find_table, open_account
+from infra.deploy import deploy
 from infra.deploy.deployer_policy import Target, command_policy, restore_policy
-from infra.deploy.existing_resources import use_existing
-from infra.deploy.stack_state import StackState
-from infra.deploy.stacks import Outcome, outputs
-from infra.deploy.stage import Closed, Stage, read_stage, save_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import applied, progress, redrive, replay, restore, revocations, revoked_list
-from infra.operate.applied import Applied
-from infra.operate.revocations import copy_revocations
+from infra.operate import redrive
 from infra.package.build import Package
+from infra.restore import applied, command, progress, replay, restore, revocations, revoked_list
+from infra.restore.applied import Applied
+from infra.restore.revocations import copy_revocations
+from infra.stack import stage as stage_file, unpublished
+from infra.stack.account import Account, DeployError, find_table, open_account
+from infra.stack.existing_resources import use_existing
+from infra.stack.stack_state import StackState
+from infra.stack.stacks import Outcome, outputs
+from infra.stack.stage import Closed, Stage, read_stage, save_stage, stage_settings
 from tests.support.app import ALL_DAY
 from tests.support.waiting import LIMIT, until
 
@@ -66,7 +68,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """An account for one test, with the stage `dev`."""
     with Ministack() as engine:
         monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
-        monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+        monkeypatch.setattr("infra.stack.stacks.POLL_SECONDS", 0.05)
         monkeypatch.setattr(stage_file, "STAGES", tmp_path / "stages")
         monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
         monkeypatch.setattr(replay, "POLL_SECONDS", 0.2)
@@ -74,7 +76,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(applied, "QUIET_SECONDS", 1.0)
         monkeypatch.setattr(applied, "RETRY_SECONDS", 0.0)
         # ministack has no metrics of functions and queues.
-        monkeypatch.setattr(replay, "_lag", lambda *_: 0.0)
+        monkeypatch.setattr(unpublished, "_lag", lambda *_: 0.0)
         monkeypatch.setattr(applied, "sent_messages", lambda *_: 1)
         monkeypatch.setattr(applied, "STEADY_SECONDS", 0.0)
         monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
@@ -84,7 +86,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         path.write_text(json.dumps(fit_for_ministack(whole)))
         made = dataclasses.replace(packaged, template=path)
         monkeypatch.setattr(deploy, "make_package", lambda *_: made)
-        monkeypatch.setattr(restore, "make_package", lambda *_: made)
+        monkeypatch.setattr(command, "make_package", lambda *_: made)
         assert deploy.main(["deploy", "--stage", "dev"]) == 0
         bus = outputs(local_client("cloudformation", engine.endpoint_url), STACK)["EventBusArn"]
         # ministack's CloudFormation knows no archives; the service does.
@@ -135,8 +137,8 @@ def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.Cap
     """Check the refusal: records that the consumer has not read yet would be lost with the old stream."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
-        patch.setattr(replay, "_lag", lambda *_: 120_000.0)
-        assert restore.main(arguments) == 1
+        patch.setattr(unpublished, "_lag", lambda *_: 120_000.0)
+        assert command.main(arguments) == 1
         assert "outbox is 2 minutes behind" in capsys.readouterr().err
 
 
@@ -149,7 +151,7 @@ def _refused_while_the_outbox_has_crashes(
     s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
-        assert restore.main(arguments) == 1
+        assert command.main(arguments) == 1
         assert (
             "the outbox crashed on 1 stream batches; process them with make redrive-outbox"
             in capsys.readouterr().err
@@ -168,7 +170,7 @@ def _killed_before_the_swap(arguments: list[str]) -> None:
     process = os.fork()
     if process == 0:
         pytest.MonkeyPatch().setattr(progress, "save_stage", save)
-        restore.main(arguments)
+        command.main(arguments)
         os._exit(1)
     _, status = os.waitpid(process, 0)
     assert os.WIFSIGNALED(status)
@@ -209,7 +211,7 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
 
     # The archive is a few minutes old, so it does not cover the margin: the restore reports this and changes nothing.
     arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
-    assert restore.main(arguments) == 1
+    assert command.main(arguments) == 1
     output = capsys.readouterr().err
     assert "the archive of events begins at" in output
     assert "GAP=revoke" in output
@@ -222,7 +224,7 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
         _killed_before_the_swap(arguments)
         assert _redeem(api, fresh, 72).status_code == 503
         assert json.loads((stage_file.STAGES / "dev.json").read_text())["restore"]["table"] == copy
-        assert restore.main(["--stage", "dev"]) == 0
+        assert command.main(["--stage", "dev"]) == 0
     output = capsys.readouterr().out
     assert f"over {copy}" in output
     assert "; 0 revoked" in output
@@ -232,7 +234,7 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     assert api.get("/v1/hosts").status_code == 200
 
     assert json.loads((stage_file.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
-    assert restore.main(["--stage", "dev", "--report"]) == 0
+    assert command.main(["--stage", "dev", "--report"]) == 0
     listed = revoked_list.RESTORES / "dev" / copy / "revoked.csv"
     assert f"The restore to {copy}: 0 revoked. They are in {listed}" in capsys.readouterr().out
     refused = _redeem(api, spent, 72)
@@ -268,7 +270,7 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "replay_events", fails)
         with _recorded() as first:
-            assert restore.main(arguments) == 1
+            assert command.main(arguments) == 1
     assert "ended as FAILED" in capsys.readouterr().err
     tables = dynamodb.list_tables()["TableNames"]
 
@@ -289,7 +291,7 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
         revocations, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from}
     )
     with _recorded() as used:
-        assert restore.main(arguments) == 0
+        assert command.main(arguments) == 0
     assert "that stay revoked: 1." in capsys.readouterr().out
     _check_permissions(first | used)
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
@@ -333,7 +335,7 @@ def test_without_the_old_table_the_report_says_to_revoke_keys_first(
     """P9: the revocations since the backup are lost, so the report starts with a warning in capitals."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
     assert copy_revocations(open_account(), "no-such-table", "another", MOMENT) is None
-    loud, what_to_do = restore._key_report("prod", MOMENT, None)
+    loud, what_to_do = command._key_report("prod", MOMENT, None)
     assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE ACTIVE AGAIN" in loud
     assert "make keys STAGE=prod" in what_to_do
     # A restored table does not contain later revocations of its source table, and here the source is unknown.
@@ -377,7 +379,8 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
         "check_permissions": None, "restored_moment": MOMENT,
     }  # fmt: skip
     for name, answer in answers.items():
-        monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
+        module = restore if hasattr(restore, name) else command
+        monkeypatch.setattr(module, name, lambda *_, _answer=answer, **__: _answer)
     monkeypatch.setattr(restore, "find_table", lambda _, name: {} if name == "copy" else None)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
     monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
@@ -399,7 +402,7 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
 
     monkeypatch.setattr(restore, "deploy", put)
     arguments = ["--stage", "prod", "--to", "2026-01-01T00:00:00Z", "--table", "copy", "--bucket", "mine"]
-    assert restore.main(arguments) == 0
+    assert command.main(arguments) == 0
     assert deployed == [("copy", "all", "mine", 0), ("copy", "no", "mine", 0)]
     assert json.loads(path.read_text()) == {"table": "copy", "parameters": {"LogRetentionDays": 90}}
     assert "ARE ACTIVE AGAIN" in capsys.readouterr().out
@@ -420,13 +423,13 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
     monkeypatch.setattr(redrive, "open_account", lambda: account)
     assert redrive.main(["--stage", "dev"]) == 1
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
-    monkeypatch.setattr(restore, "open_account", lambda: account)
-    monkeypatch.setattr(restore, "make_package", lambda *_: None)
+    monkeypatch.setattr(command, "open_account", lambda: account)
+    monkeypatch.setattr(command, "make_package", lambda *_: None)
     monkeypatch.setattr(restore, "read_stack", lambda *_: StackState(STACK, "UPDATE_COMPLETE"))
     monkeypatch.setattr(replay, "window_start", lambda *_: MOMENT)
     monkeypatch.setattr(replay, "read_archive", lambda *_: {"CreationTime": 0, "State": "ENABLED"})
-    monkeypatch.setattr(replay, "waiting_messages", lambda *_: 0)
-    assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
+    monkeypatch.setattr(unpublished, "waiting_messages", lambda *_: 0)
+    assert command.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
     assert "deploy the stage first" in capsys.readouterr().err
 
 
@@ -440,7 +443,7 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
 )
 def test_an_invalid_time_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The command fails before any call to AWS."""
-    assert restore.main(["--stage", "dev", "--to", to]) == 1
+    assert command.main(["--stage", "dev", "--to", to]) == 1
     assert words in capsys.readouterr().err
 
 

@@ -1,0 +1,1 @@
+"""A stage: its file, its stack, and what the stack's account says about it."""
