@@ -74,7 +74,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
     table = Table(chosen.table_name)
     if connect:
         table.connect()
-    # PynamoDB has a session for each thread: a client that a thread creates would load another one.
+    # PynamoDB has one session for each thread, so a client that another thread creates would load a second one.
     session = table.session
     aws = Aws(lambda: session)
     return World(

@@ -34,11 +34,11 @@ def keep_fresh(client: Any, clocks: Clocks = both_clocks) -> None:
 
 
 def load_certificates_once(client: Any) -> None:
-    """Make a botocore client load the file of trusted certificates now, and not for each new connection.
+    """Load a botocore client's trusted certificates now, instead of for each new connection.
 
     All connections of a client share a TLS context, which keeps what it loaded. But botocore passes the file with each
     connection, and urllib3 loads it again, which takes longer than the rest of the call. The context verifies every
-    server as before. If botocore has renamed these private attributes, nothing changes: it loads the file each time.
+    server as before. If botocore renames these private attributes, the file is loaded for each connection.
     """
     try:
         from botocore.httpsession import get_cert_path

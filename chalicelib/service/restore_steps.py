@@ -172,7 +172,7 @@ def _usable(world: World, place: _Place) -> Iterator[_Portion]:
             while entries := world.store.links.entries(where, status, place.after, _PAGE):
                 link_ids = [entry.item_id for entry in entries]
                 if status is LinkStatus.USED:  # few are restorable, so read only those whole
-                    link_ids = world.store.restore.giving_back(link_ids)
+                    link_ids = world.store.restore.restoring_uses(link_ids)
                 links = world.store.links.read_many(link_ids)
                 found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
                 place = msgspec.structs.replace(place, after=entries[-1].sort)

@@ -102,8 +102,8 @@ class Restore:
         ]
         return page, entries[-1]["listSort"] if entries else None
 
-    def giving_back(self, link_ids: Sequence[str]) -> list[str]:
-        """Return those links that give back a use when a booking is cancelled."""
+    def restoring_uses(self, link_ids: Sequence[str]) -> list[str]:
+        """Return those links of which a cancellation restores a use."""
         attribute = "restoreUseOnCancel"
         found = self._table.get_many(map(link_key, link_ids), (attribute,))
         return [link_id for link_id in link_ids if attribute in found.get(link_key(link_id), ())]

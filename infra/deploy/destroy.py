@@ -15,18 +15,17 @@ from infra.stack.unpublished import find_unpublished
 
 _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 _BUS: Final = "EventBus"
-_SETTLE_SECONDS: Final = (
-    360  # a function runs for at most five minutes, and the outbox then reads within a minute
-)
+# A function runs for at most five minutes, and the outbox then reads within a minute.
+_SETTLE_SECONDS: Final = 360
 
 Say = Callable[[str], None]
 
 
 def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Clock = CLOCK) -> None:
-    """Delete a stage's stack. `say` gets what is kept, before anything is deleted.
+    """Delete a stage's stack. Before anything is deleted, `say` gets the list of what is kept.
 
-    The stage's file gets the table and the keys before the deletion, which goes on if the command is stopped: without
-    them, the next deployment would create an empty table and new keys.
+    The table and the keys are written to the stage's file before the deletion, which continues if the command is
+    stopped: without them, the next deployment would create an empty table and new keys.
 
     Unless `lose`, everything is closed first, and the stack is deleted once all changes are published as events: a new
     stack has another dead-letter queue, so a restore of the new stage would not notice missing ones (P1). Raise
@@ -59,7 +58,7 @@ def _save_names(stage: Stage, stack: StackState) -> None:
 
 
 def _close(cloudformation: Any, stack: StackState, say: Say) -> None:
-    """Close all changes with the release that is deployed: CloudFormation may delete the outbox before the API."""
+    """Close all changes. Otherwise the API could accept some after CloudFormation has deleted the outbox."""
     parameter = deployed_template(cloudformation, stack.name)["Parameters"].get(CLOSED, {})
     if "all" not in parameter.get("AllowedValues", ()):
         say("The deployed release can't close all changes: those made from now on may not be published.")

@@ -94,7 +94,8 @@ def _with_opened(stage: Stage, stack: StackState, say: Say) -> Stage:
 def _check_stays_closed(stage: Stage, stack: StackState) -> None:
     """Raise `DeployError` if a deployment would open something that is closed: no < yes < all."""
     closed, wanted = stack.parameters.get(CLOSED, "no"), stage.parameters.get(CLOSED, "no")
-    # P1: under `all`, a restore counts the archived uses; a change in the meantime would hide some of them.
+    # P1: under `all`, a restore applies archived events. A change meanwhile may take the sequence of an archived use,
+    # which then would never be counted.
     if wanted not in _RANK or _RANK[wanted] >= _RANK.get(closed, 0):
         return
     what, opened = ("Bookings", "bookings") if closed == "yes" else ("All changes", "changes")

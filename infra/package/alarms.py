@@ -124,7 +124,7 @@ def _queue_alarms(queues: Sequence[str]) -> Iterable[Alarm]:
         )  # fmt: skip
     yield Alarm(
         name="StuckMessages",
-        what="A message of a queue that is older than 15 minutes failed, and was received three times or more.",
+        what="A message failed that is older than 15 minutes and was received three times or more.",
         to_do="Find the lines with the event message-stuck in the functions' logs, and fix the cause.",
         heading=heading, namespace=NAMESPACE, metric=STUCK_MESSAGES, statistic="Sum", above=0,
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""`make restore`: restore a stage's table to a moment, and redo what happened since."""
+"""`make restore`: restore a stage's table to a moment, and apply the archived events since then."""

@@ -2,8 +2,9 @@
 
 AWS has no exact count of an archive's events, so five conditions are required together: the replay is complete and
 EventBridge has stopped retrying, the marker was received, the queue has been empty for two minutes, its dead-letter
-queue is empty, and at least as many messages were applied as CloudWatch counts, twice and the same number. A restore
-that accepts gaps also continues with dead letters or without its marker, and then revokes every active link.
+queue is empty, and at least as many messages were applied as CloudWatch counts, whose count has not changed for three
+minutes. A restore that accepts gaps also continues with dead letters or without its marker, and then revokes every
+active link.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,7 @@ class Applied:
     `complete` is False if events may be missing. `dead` is how many messages are in RestoreDlq.
     """
 
-    redone: int
+    applied: int
     sent: int | None
     complete: bool
     dead: int = 0
@@ -71,17 +72,17 @@ def wait_until_applied(
             account, found, completed + timedelta(seconds=RETRY_SECONDS), clock, accept_dead=progress.gap
         )
         messages, marker_found = count_messages(account, found, run, marker_id(marker), clock=clock)
-        redone, now = messages - progress.counted_before, clock.now()
+        applied, now = messages - progress.counted_before, clock.now()
         count = count.after(sent_messages(account, found, started, now), now)
         counting_since = counting_since or now
         if marker_found and dead:
-            return Applied(redone, count.sent, complete=False, dead=dead)
-        if marker_found and (progress.everything or count.is_met(redone, now, skip_count=skip_count)):
-            return Applied(redone, count.sent, complete=True)
-        if _given_up(progress, redone, count.sent, now - counting_since, marker_found=marker_found):
-            return Applied(redone, count.sent, complete=False, dead=dead)
-        missing = _missing(redone, count.sent, marker_found=marker_found)
-        say(f"Applied {redone:,} of {_number(count.sent)} events; waiting for {missing} …")
+            return Applied(applied, count.sent, complete=False, dead=dead)
+        if marker_found and (progress.everything or count.is_met(applied, now, skip_count=skip_count)):
+            return Applied(applied, count.sent, complete=True)
+        if _given_up(progress, applied, count.sent, now - counting_since, marker_found=marker_found):
+            return Applied(applied, count.sent, complete=False, dead=dead)
+        missing = _missing(applied, count.sent, marker_found=marker_found)
+        say(f"Applied {applied:,} of {_number(count.sent)} events; waiting for {missing} …")
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class _Count:
         known = sent or None
         return self if known == self.sent else _Count(known, now)
 
-    def is_met(self, redone: int, now: datetime, *, skip_count: bool) -> bool:
+    def is_met(self, applied: int, now: datetime, *, skip_count: bool) -> bool:
         """Return whether at least as many messages were applied as were sent."""
         if self.sent is None:
             return skip_count
-        return redone >= self.sent and now - self.since >= timedelta(seconds=STEADY_SECONDS)
+        return applied >= self.sent and now - self.since >= timedelta(seconds=STEADY_SECONDS)
 
 
 def wait_for_earlier(
@@ -129,7 +130,7 @@ def wait_until_quiet(
         dead = waiting_messages(account, found["RestoreDlqUrl"])
         if dead and not accept_dead:
             raise IncompleteReplayError(
-                f"{dead} events could not be applied; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
+                f"Events that could not be applied: {dead}, in {found['RestoreDlqUrl']}. Bookings stay closed: "
                 "fix the cause, redrive that queue, and run the command again: it replays the events again. To "
                 "continue without them, and revoke every active link: GAP=revoke."
             )
@@ -184,7 +185,7 @@ def _results(pages: Any) -> Iterator[tuple[str, list[float]]]:
 
 
 def _given_up(
-    progress: RestoreProgress, redone: int, sent: int | None, waited: timedelta, *, marker_found: bool
+    progress: RestoreProgress, applied: int, sent: int | None, waited: timedelta, *, marker_found: bool
 ) -> bool:
     """Return whether waiting longer is useless and the restore accepts gaps.
 
@@ -202,14 +203,14 @@ def _given_up(
         )
     if sent is None:
         raise DeployError(
-            f"{redone:,} events were applied, but CloudWatch has no count of the events that were sent, to compare it "
+            f"{applied:,} events were applied, but CloudWatch has no count of the events that were sent, to compare it "
             "with. Bookings stay closed: run the command again later. To continue without this comparison: "
             "COUNT=skip. To revoke every active link: GAP=revoke."
         )
-    if redone >= sent:  # the count has just changed
+    if applied >= sent:  # the count has just changed
         return False
     raise IncompleteReplayError(
-        f"{sent:,} events were sent, {redone:,} applied. {AGAIN} To continue without the others, and revoke every "
+        f"{sent:,} events were sent, {applied:,} applied. {AGAIN} To continue without the others, and revoke every "
         "active link: GAP=revoke."
     )
 
@@ -218,7 +219,7 @@ def _number(sent: int | None) -> str:
     return "an unknown number of" if sent is None else f"{sent:,}"
 
 
-def _missing(redone: int, sent: int | None, *, marker_found: bool) -> str:
+def _missing(applied: int, sent: int | None, *, marker_found: bool) -> str:
     if not marker_found:
         return "the last event"
-    return "the others" if sent is not None and redone < sent else "CloudWatch's count"
+    return "the others" if sent is not None and applied < sent else "CloudWatch's count"

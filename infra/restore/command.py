@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{stage.stack} is open again, over {restored.table}.")
-    print(f"{restored.links} links were updated; {_counts(restored.revoked)}.")
+    print(f"{stage.stack} is open again, and uses the table {restored.table}.")
+    print(f"{restored.links:,} links were checked; {_counts(restored.revoked)}.")
     print(f"The revoked links are in {restored.listed}")
     for line in _key_report(stage.name, restored.moment, restored.keys):
         print(line)

@@ -212,7 +212,7 @@ class _Restore:
         """
         self._copy_revocations()
         stage = dataclasses.replace(self.progress.stage, table=self.table)
-        self.say(f"Deploying over {self.table}; everything stays closed …")
+        self.say(f"Deploying the stack with the table {self.table}; everything stays closed …")
         self.progress.close("all", stage)
         self._deploy(stage, "all")
         self._copy_revocations()
@@ -241,28 +241,28 @@ class _Restore:
                 replay_events(self.account, self.found, self.known, self.clock)
                 self.progress.save(replay_completed_at=self.clock.now())
             self.say("Waiting until every event is applied …")
-            applied = wait_until_applied(
+            result = wait_until_applied(
                 self.account, self.found, self.known,
                 skip_count=self.plan.skip_count, say=self.say, clock=self.clock,
             )  # fmt: skip
         except IncompleteReplayError:
             self.progress.save(replay=None)
             raise
-        self._report_applied(applied)
-        self._save_applied(applied.redone, everything=self.known.everything or not applied.complete)
+        self._report_applied(result)
+        self._save_applied(result.applied, everything=self.known.everything or not result.complete)
 
-    def _save_applied(self, redone: int, *, everything: bool) -> None:
+    def _save_applied(self, applied: int, *, everything: bool) -> None:
         """Save the result of a replay. If it differs from the one before, links are revoked from the start."""
-        if (redone, everything) != (self.known.applied, self.known.everything):
+        if (applied, everything) != (self.known.applied, self.known.everything):
             # An event may have made a link active again that was revoked, or more links are to be revoked now.
-            self.progress.save(applied=redone, everything=everything, cursor=None, checked=0)
+            self.progress.save(applied=applied, everything=everything, cursor=None, checked=0)
 
-    def _report_applied(self, applied: Applied) -> None:
-        sent = "an unknown number of" if applied.sent is None else f"{applied.sent:,}"
-        self.say(f"Applied {applied.redone:,} of {sent} events.")
-        if applied.dead:
+    def _report_applied(self, result: Applied) -> None:
+        sent = "an unknown number of" if result.sent is None else f"{result.sent:,}"
+        self.say(f"Applied {result.applied:,} of {sent} events.")
+        if result.dead:
             self.say(
-                f"{applied.dead:,} events could not be applied and stay in RestoreDlq. What they changed is not "
+                f"Events that could not be applied and stay in RestoreDlq: {result.dead:,}. What they changed is not "
                 "restored, for example a booking and its time. Read them, then delete them (docs/operate.md)."
             )
 
@@ -323,12 +323,11 @@ class _Restore:
     def _notice_opening(self) -> None:
         """Forget what was closed if somebody has opened it meanwhile: it must be closed, waited for and replayed again.
 
-        A new booking or an expiry is not in the replayed window, and may have an archived event's sequence.
+        A new booking or an expiry is not in the replayed window, and may have the sequence of an archived event.
         """
         closed: Closed = "all" if self.known.marker else "yes" if self.known.closed_at else "no"
-        is_gone = (
-            find_table(self.account, self.found["TableName"]) is None
-        )  # then nothing was deployed to close it
+        # If the table is gone, nothing was deployed to close the stage.
+        is_gone = find_table(self.account, self.found["TableName"]) is None
         if closes_less(self._stack(), closed) and not is_gone:
             self.say("Somebody has opened the stage meanwhile, so it is closed again.")
             known = self.known

@@ -46,8 +46,8 @@ def _unread(account: Account, function: str, table: str) -> list[str]:
     if "Enabled" not in states:
         state = ", ".join(states) or "missing"
         unread.append(f"the outbox does not read the table's stream: its mapping is {state}; enable it")
-    # Nor has an outbox that is throttled. It is never idle: the heartbeat is a record in every minute. Only a table
-    # that is gone has no heartbeat; DynamoDB restores that one as it was when it was deleted, with every change.
+    # A throttled outbox has no lag either. An outbox is never idle, because of the heartbeat every minute. Only a table
+    # that is gone has no heartbeat: it can be restored as it was when it was deleted, with every change.
     elif lag is None and any(map(_reads_heartbeat, mappings)) and find_table(account, table) is not None:
         unread.append(
             "the outbox has read nothing for five minutes, although there is a heartbeat every minute; see "

@@ -42,14 +42,14 @@ ACTIVE: Final = size(50, 10_000)  # active links, to which all events were appli
 GAPS: Final = size(5, 2_000)  # active links, to which one event was not applied
 MESSAGES: Final = size(100, 200_000)
 TIMEOUT: Final = 60_000  # milliseconds, of the function
-A_CALL: Final = size(
-    1_000, 200
-)  # milliseconds that each call to DynamoDB takes longer, by the function's clock
-A_SECOND: Final = size(0, 1_000)  # milliseconds that a real second counts: none where other tests run too
+# The milliseconds that the test adds to the function's clock for each call to DynamoDB and for each real second, which
+# does not count where other tests run too.
+A_CALL: Final = size(1_000, 200)
+A_SECOND: Final = size(0, 1_000)
 PAIRS: Final = size(10, 2_500)  # pairs of links; each link has four events
 A_SLOW_CALL: Final = 2_000  # milliseconds
-BATCH: Final = 10  # messages, and
-MAX_RECEIVES: Final = 20  # of each: infra/template/restore.json
+BATCH: Final = 10  # messages, as in infra/template/restore.json
+MAX_RECEIVES: Final = 20  # of each message, as there
 SEED: Final = 20_261_130
 HALF_HOUR: Final = timedelta(minutes=30)
 MODEL: Final = make_id(LINK, b"\xa5" * ID_BYTES)

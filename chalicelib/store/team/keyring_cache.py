@@ -22,9 +22,9 @@ class KeyringCache:
     """Returns the keyring. `read` reads it, and `now` is the current instant.
 
     The first call reads it, and raises the errors of `read`. The first call after `KEYRING_AGE` starts a refresh and
-    waits for it, but returns the previous keyring after `WAIT_SECONDS`. Then no call waits again within `KEYRING_AGE`.
-    So a function that was idle for hours knows a new key at its first request, and a Secrets Manager that hangs delays
-    one request in five minutes.
+    waits for it, but returns the previous keyring after `WAIT_SECONDS`. Within `KEYRING_AGE`, only one call waits. So a
+    function that was idle for hours knows a new key at its first request, and if Secrets Manager does not respond, one
+    request in five minutes is delayed.
     """
 
     def __init__(self, read: Callable[[], Keyring], now: Callable[[], datetime]) -> None:
@@ -33,9 +33,7 @@ class KeyringCache:
         self._ring: Keyring | None = None
         self._due: datetime | None = None  # when to start the next refresh
         self._waited: datetime | None = None  # when a call last began to wait for a refresh
-        self._refreshed: threading.Event | None = (
-            None  # set when the current refresh ends; None: there is none
-        )
+        self._refreshed: threading.Event | None = None  # of the current refresh; set when that ends
         self._started: datetime | None = None
         self._lock = threading.Lock()
 

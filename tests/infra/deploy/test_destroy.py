@@ -140,7 +140,7 @@ def test_a_stage_is_deleted_once_everything_is_closed_and_published(
 
 
 def test_a_stage_whose_deletion_fails_is_named_in_its_file(destroy: Callable[..., list[str]]) -> None:
-    """Otherwise the next deployment creates an empty table and new keys: CloudFormation deletes on without us."""
+    """Otherwise the next deployment creates an empty table and new keys: CloudFormation continues the deletion."""
     failing = CloudFormation("UPDATE_COMPLETE", "Waf")
     *steps, error = destroy(failing)
     assert steps == [*CHECKED, *WAITED, *DELETED]

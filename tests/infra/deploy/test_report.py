@@ -113,7 +113,7 @@ def test_a_stack_with_its_own_resources_and_credentials_that_may_read_little(
         (missing_error("DescribeArchive"), "bus: the stack's own; ITS ARCHIVE ours IS GONE"),
     ],
 )
-def test_a_stack_whose_archive_is_gone(template: dict[str, Any], archive: Any, line: str) -> None:
+def test_an_archive_that_is_gone_is_reported(template: dict[str, Any], archive: Any, line: str) -> None:
     """P1: CloudFormation does not notice it, and the next restore could replay nothing."""
     stack = dataclasses.replace(OWN, outputs={**OWN.outputs, "EventArchiveName": "ours"})
     assert _found(_account(describe_archive=archive), stack, Adopted(), template)[3].startswith(line)
@@ -303,7 +303,7 @@ def test_the_log_role(
     assert words in line
 
 
-def test_a_log_role_that_can_t_be_read_is_not_replaced() -> None:
+def test_a_log_role_that_cannot_be_read_is_not_replaced() -> None:
     """An account has one role for the logs of all its APIs: another team would lose its logs."""
     with pytest.raises(DeployError, match=r"Set ApiLogRole in infra/stages/prod\.json: exists if"):
         log_role(_account(), Stage("prod"), StackState("s"))

@@ -80,7 +80,7 @@ class Cloud:
     metrics: Callable[["Cloud"], int | None] = lambda cloud: sum(number for _, number in cloud.sent)
     ledger: int = 0
     markers: set[str] = field(default_factory=set)
-    redone: set[int] = field(default_factory=set)
+    applied: set[int] = field(default_factory=set)
     revoked: set[int] = field(default_factory=set)
     steps: list[dict[str, Any]] = field(default_factory=list)
     replies: list[Exception | dict[str, Any] | None] = field(default_factory=list)
@@ -148,7 +148,7 @@ class Cloud:
             self.closed = stage.parameters["BookingsClosed"]
             self.history.append((self.table, self.closed))
             if self.closed == "no":
-                self.opened_with.append(set(self.redone))
+                self.opened_with.append(set(self.applied))
 
         self.call(effect)
 
@@ -252,7 +252,7 @@ class Cloud:
             if isinstance(event, str):
                 self.markers.add(event)
             else:
-                self.redone.add(event)
+                self.applied.add(event)
         return {"Attributes": {"ApproximateNumberOfMessages": str(len(due))}}
 
     def _cloudwatch(self) -> Any:

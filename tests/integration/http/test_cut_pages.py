@@ -214,8 +214,8 @@ class Everything:
             assert link is not None
             assert store.restore.put_link(link, link, CAUSE, partly=False, now=NOW)
             store.restore_records.note_messages([f"message-{number}"], CAUSE, now=NOW)
-        self.giving_back = self.host.links(self.event_type, count=3, restoreUseOnCancel=True)
-        for made in self.giving_back:
+        self.restoring_uses = self.host.links(self.event_type, count=3, restoreUseOnCancel=True)
+        for made in self.restoring_uses:
             link = store.links.read(made["linkId"])
             assert link is not None
             assert store.restore_records.revoke(link, RevokeReason.GAP, CAUSE, now=NOW)
@@ -270,8 +270,8 @@ class Everything:
             "links that a restore changed": lambda: _of_shards(
                 SHARDS, lambda shard: store.restore.applied(shard, None, 50)[0]
             ),
-            "links that give back uses": lambda: store.restore.giving_back(
-                [link["linkId"] for link in self.giving_back]
+            "links that restore uses": lambda: store.restore.restoring_uses(
+                [link["linkId"] for link in self.restoring_uses]
             ),
             "links that a restore revoked": lambda: _of_shards(
                 SHARDS, lambda shard: store.restore_records.revoked(shard, None, 50)
