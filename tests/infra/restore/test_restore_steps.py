@@ -383,14 +383,17 @@ def test_only_the_restore_that_was_begun_continues(run: Callable[..., Restored])
     assert run(cloud, moment=MOMENT).moment == MOMENT
 
 
-def _killed(run: Callable[..., Restored], after: str = "replays") -> Cloud:
-    """Return an account whose restore was killed after it had put its marker (`archived`), or started its replay."""
-    cloud = Cloud()
+def _killed(run: Callable[..., Restored], after: str = "replays", **changes: Any) -> Cloud:
+    """Return an account whose restore was killed after it had put its marker (`archived`), or started its replay.
+
+    `changes` are of the account; with its gaps, the restore accepts them.
+    """
+    cloud = Cloud(**changes)
     while not getattr(cloud, after):
         (stage_file.STAGES / "prod.json").unlink(missing_ok=True)
-        cloud = Cloud(kill_at=cloud.calls + 1)
+        cloud = Cloud(kill_at=cloud.calls + 1, **changes)
         with pytest.raises(Killed):
-            run(cloud, moment=MOMENT)
+            run(cloud, moment=MOMENT, accept_gap=bool(cloud.gaps))
     return cloud
 
 
@@ -426,6 +429,22 @@ def test_a_lost_file_does_not_reopen_what_another_run_has_closed(
     restored = run(cloud, table=copy)
     assert restored.moment == MOMENT, "without TO, the table's own moment"
     assert {closed for _, closed in cloud.history[before:-1]} == {"all"}
+
+
+@pytest.mark.parametrize("interruption", ["opened", "file lost"])
+def test_a_gap_that_was_accepted_before_the_swap_revokes_every_link(
+    run: Callable[..., Restored], interruption: str
+) -> None:
+    """P1: the old table's stream is not checked any more, so the next run does not see the gap."""
+    cloud = _killed(run, gaps=["the outbox is 30 minutes behind the stream"])
+    cloud.gaps = []
+    if interruption == "opened":
+        cloud.closed = "no"
+        run(cloud)
+    else:
+        (stage_file.STAGES / "prod.json").unlink()
+        run(cloud, table=cloud.table, accept_gap=True)
+    assert {step["everything"] for step in cloud.steps if step["step"] == "revoke"} == {True}
 
 
 def test_a_restore_stops_if_somebody_opens_the_stage(run: Callable[..., Restored]) -> None:
