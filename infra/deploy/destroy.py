@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from infra.stack import stacks
 from infra.stack.account import Account, DeployError
 from infra.stack.clock import CLOCK, Clock
-from infra.stack.stack_state import StackState, deployed_template, read_stack
+from infra.stack.stack_state import StackState, deployed_template, read_stack, stack_closes
 from infra.stack.stacks import StackError, change_parameters, delete_stack
-from infra.stack.stage import CLOSED, Closed, Outputs, Stage, save_stage
+from infra.stack.stage import CLOSED, CLOSINGS, Outputs, Stage, save_stage
 from infra.stack.unpublished import find_unpublished
 
 _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
@@ -29,19 +29,21 @@ def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Cloc
 
     Unless `lose`, everything is closed first, and the stack is deleted once all changes are published as events: a new
     stack has another dead-letter queue, so a restore of the new stage would not notice missing ones (P1). Raise
-    `DeployError` if some are not published, `StackError` if the stack can't be closed or deleted.
+    `DeployError` if some are not published, or if a restore has not ended; `StackError` if the stack can't be closed
+    or deleted.
     """
     cloudformation = account.client("cloudformation")
     stack = read_stack(cloudformation, stage.stack)
     if stack.status is None:
         raise DeployError(f"There is no stack {stage.stack} in {account.region}.")
     if stack.exists and stack.status != "DELETE_FAILED" and not lose:
+        _check_not_restoring(stage)
         _check_published(account, stack)
         _close(cloudformation, stack, say)
         say(f"Waiting {_SETTLE_SECONDS // 60} minutes until all changes are published …")
         clock.wait(_SETTLE_SECONDS)
         _check_published(account, stack)
-    _save_names(stage, stack)
+    _save_names(stage, stack, say)
     say("Keeping, with all data:")
     for line in _kept(cloudformation, stack):
         say(f"  {line}")
@@ -49,12 +51,30 @@ def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Cloc
     _delete(cloudformation, stack)
 
 
-def _save_names(stage: Stage, stack: StackState) -> None:
-    """Write the table and the keys that a stack uses to the stage's file."""
+def _check_not_restoring(stage: Stage) -> None:
+    """Raise `DeployError` if the stage's file has a restore that has not ended."""
+    if stage.restore is None or stage.restore.opening:
+        return
+    raise DeployError(
+        f"infra/stages/{stage.name}.json has a restore that has not ended, so links that were used may be active in "
+        f"its table. Nothing was deleted. Continue the restore: make restore STAGE={stage.name}. To delete the stage "
+        "all the same: LOSE=yes"
+    )
+
+
+def _save_names(stage: Stage, stack: StackState, say: Say) -> None:
+    """Write the table and the keys that a stack uses to the stage's file, and what the stack closes."""
     table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
-    if stack.exists and table and secret:
-        closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
-        save_stage(dataclasses.replace(stage, table=table, signing_secret=secret), closed=closed)
+    if not (stack.exists and table and secret):
+        return
+    # P1: a stack may be closed because the events of its table are not replayed, also if this file has no restore.
+    closed = max(stage.closed, stack_closes(stack), key=CLOSINGS.index)
+    save_stage(dataclasses.replace(stage, table=table, signing_secret=secret), closed=closed)
+    if closed != stage.closed:
+        say(
+            f"{stack.name} has {CLOSED}={closed}, so infra/stages/{stage.name}.json keeps it closed. If no restore of "
+            f"the stage is running, remove {CLOSED} from the file before you create the stage again."
+        )
 
 
 def _close(cloudformation: Any, stack: StackState, say: Say) -> None:

@@ -10,18 +10,12 @@ from infra.restore.applied import sent_messages
 from infra.restore.replay import find_replay
 from infra.stack.account import Account, DeployError, find_table
 from infra.stack.restore_progress import RestoreProgress
-from infra.stack.stack_state import StackState
+from infra.stack.stack_state import StackState, stack_closes
 from infra.stack.stage import CLOSED, CLOSINGS, Closed, Stage
 from infra.stack.unpublished import waiting_messages
 
 # DynamoDB may keep the moment of a restore without its fraction of a second.
 _PRECISION: Final = timedelta(seconds=1)
-
-
-def stack_closes(stack: StackState) -> Closed:
-    """Return what a stack closes. An unknown value closes everything."""
-    found = stack.parameters.get(CLOSED, "no")
-    return next((each for each in CLOSINGS if each == found), "all")
 
 
 def closes_less(stack: StackState, closed: Closed) -> bool:

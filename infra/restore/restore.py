@@ -26,7 +26,6 @@ from infra.restore.checks import (
     check_place,
     closes_less,
     restored_moment,
-    stack_closes,
 )
 from infra.restore.progress import Progress
 from infra.restore.replay import (
@@ -45,7 +44,7 @@ from infra.restore.steps import count_messages, list_revoked, revoke_links
 from infra.stack.account import Account, DeployError, find_table
 from infra.stack.clock import CLOCK, Clock
 from infra.stack.restore_progress import RestoreProgress
-from infra.stack.stack_state import StackState, read_stack
+from infra.stack.stack_state import StackState, read_stack, stack_closes
 from infra.stack.stage import CLOSED, CLOSINGS, Closed, Stage, stack_outputs
 from infra.stack.unpublished import waiting_messages
 

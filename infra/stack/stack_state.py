@@ -9,6 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from infra.stack.stacks import FAILED_CREATIONS
+from infra.stack.stage import CLOSED, CLOSINGS, Closed
 
 GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
@@ -51,6 +52,12 @@ def read_stack(cloudformation: Any, name: str) -> StackState:
         {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())},
         _own_resources(cloudformation, name),
     )
+
+
+def stack_closes(stack: StackState) -> Closed:
+    """Return what a stack closes. An unknown value closes everything."""
+    found = stack.parameters.get(CLOSED, "no")
+    return next((each for each in CLOSINGS if each == found), "all")
 
 
 def _own_resources(cloudformation: Any, name: str) -> dict[str, str]:

@@ -1,18 +1,22 @@
 """Deleting a stage: the order of its steps, and a bus that EventBridge refuses to delete, which ministack accepts."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
+from msgspec import structs
 
 from infra.deploy import destroy as destroying
 from infra.errors import CommandError
 from infra.stack import stacks
 from infra.stack.account import Account
 from infra.stack.clock import Clock
+from infra.stack.restore_progress import RestoreProgress
 from infra.stack.stack_state import StackState
 from infra.stack.stacks import StackError
 from infra.stack.stage import Stage, read_stage
@@ -27,6 +31,7 @@ class CloudFormation:
     def __init__(self, status: str, *refusing: str) -> None:
         self.status, self.refusing = status, set(refusing)
         self.closes: tuple[str, ...] = ("no", "yes", "all")
+        self.closed = "no"
         self.calls: list[list[str]] = []
         self.failed: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -34,7 +39,7 @@ class CloudFormation:
     def describe_stacks(self, **_: str) -> dict[str, Any]:
         outputs = {"TableName": "t1", "SigningSecretId": "arn:secret"}
         described = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
-        closed = {"ParameterKey": "BookingsClosed", "ParameterValue": "no"}
+        closed = {"ParameterKey": "BookingsClosed", "ParameterValue": self.closed}
         stack = {"StackId": "id", "StackStatus": self.status, "Outputs": described, "Parameters": [closed]}
         return {"Stacks": [stack]}
 
@@ -76,7 +81,12 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
     """Run the command; return what it does, and what it says, in order."""
     monkeypatch.setattr("infra.stack.stage.STAGES", tmp_path)
 
-    def run(cloudformation: CloudFormation, *unpublished: list[str], lose: bool = False) -> list[str]:
+    def run(
+        cloudformation: CloudFormation,
+        *unpublished: list[str],
+        lose: bool = False,
+        stage: Stage = Stage("dev"),  # noqa: B008 -- it is immutable
+    ) -> list[str]:
         done: list[str] = []
         found = iter(unpublished)
 
@@ -85,11 +95,12 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
             return next(found, [])
 
         def change(_client: Any, name: str, parameters: Any, **changed: str) -> None:
-            assert (name, dict(parameters)) == ("admit-one-dev", {"BookingsClosed": "no"})
+            assert (name, dict(parameters)) == ("admit-one-dev", {"BookingsClosed": cloudformation.closed})
             done.append(f"close {changed}")
 
         def delete(_client: Any, stack: StackState) -> None:
-            assert read_stage("dev") == Stage("dev", {}, "t1", "arn:secret"), "named before the deletion"
+            saved = read_stage("dev")
+            assert (saved.table, saved.signing_secret) == ("t1", "arn:secret"), "named before the deletion"
             done.append("delete")
             _delete(cloudformation)
             del stack
@@ -100,7 +111,7 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
         account = Account(SimpleNamespace(create_client=lambda *_, **__: cloudformation), "0", "us-east-1")
         clock = Clock(wait=lambda seconds: done.append(f"wait {seconds}"))
         try:
-            destroying.destroy(account, Stage("dev"), lose=lose, say=done.append, clock=clock)
+            destroying.destroy(account, stage, lose=lose, say=done.append, clock=clock)
         except CommandError as error:
             done.append(str(error))
         return done
@@ -137,6 +148,39 @@ def test_a_stage_is_deleted_once_everything_is_closed_and_published(
     old.closes = ("no", "yes")
     said = "The deployed release can't close all changes: those made from now on may not be published."
     assert destroy(old) == ["check", said, *WAITED, *DELETED]
+
+
+@pytest.mark.parametrize(
+    ("stack", "file", "saved"),
+    [
+        ("no", "no", "no"),
+        ("no", "yes", "yes"),
+        ("yes", "no", "yes"),
+        ("all", "yes", "all"),
+        ("?", "no", "all"),
+    ],
+)
+def test_a_stage_that_was_closed_is_created_again_closed(
+    destroy: Callable[..., list[str]], stack: str, file: str, saved: str
+) -> None:
+    """P1: a restore may have closed it from another checkout, and links that were used are active in its table."""
+    cloudformation = CloudFormation("UPDATE_COMPLETE")
+    cloudformation.closed = stack
+    steps = destroy(cloudformation, stage=Stage("dev", {"BookingsClosed": file}))
+    assert steps[-1] == "delete"
+    assert read_stage("dev").closed == saved
+    assert any("keeps it closed" in step for step in steps) == (saved != file)
+
+
+def test_a_stage_is_not_deleted_while_a_restore_has_not_ended(destroy: Callable[..., list[str]]) -> None:
+    progress = RestoreProgress(to=datetime(2026, 11, 21, 10, tzinfo=UTC), table="t1")
+    stage = Stage("dev", {"BookingsClosed": "all"}, "t1", "arn:secret", progress)
+    [error] = destroy(CloudFormation("UPDATE_COMPLETE"), stage=stage)
+    assert "has a restore that has not ended" in error
+    assert destroy(CloudFormation("UPDATE_COMPLETE"), stage=stage, lose=True) == DELETED
+    assert read_stage("dev") == stage, "make restore continues it in the next stack"
+    ended = replace(stage, restore=structs.replace(progress, opening=True))
+    assert destroy(CloudFormation("UPDATE_COMPLETE"), stage=ended)[-1] == "delete"
 
 
 def test_a_stage_whose_deletion_fails_is_named_in_its_file(destroy: Callable[..., list[str]]) -> None:
