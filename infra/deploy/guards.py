@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.adoption import Adopted
 from infra.deploy.table import compare_table
 from infra.stack.account import Account, DeployError, find_table
-from infra.stack.stack_state import StackState
+from infra.stack.stack_state import StackState, stack_closes
 from infra.stack.stage import CLOSED, CLOSINGS, Stage
 
 _RANK: Final[Mapping[str, int]] = {closing: rank for rank, closing in enumerate(CLOSINGS)}
@@ -23,9 +24,10 @@ def checked_stage(stage: Stage, stack: StackState, *, switch: bool, reopen: bool
 
     A checkout without the latest version of the stage's file would replace the table of a restored stage with an empty
     one, create new signing keys, with which no link works, or open a stage during a restore. Raise `DeployError` if the
-    file names another table or other keys than the stack uses, unless `switch`, and if it would open what is closed,
-    unless `reopen`.
+    file names another table or other keys than the stack uses, unless `switch`, if it would open what is closed, unless
+    `reopen`, and in any case if it would put a table into use whose restore has not ended.
     """
+    _check_restored(stage, stack)
     if not stack.exists:
         return stage
     if not reopen:
@@ -89,6 +91,29 @@ def _with_opened(stage: Stage, stack: StackState, say: Say) -> Stage:
         "once more to end it."
     )
     return dataclasses.replace(stage, parameters={**stage.parameters, CLOSED: "no"})
+
+
+def _check_restored(stage: Stage, stack: StackState) -> None:
+    """Raise `DeployError` if a deployment would open or use the table of a restore that has not ended.
+
+    P1: links that were used since the moment of the restore are active in it until the events are replayed.
+    """
+    progress = stage.restore
+    if progress is None or progress.opening or progress.table is None:
+        return
+    used = stack.outputs.get("TableName") if stack.exists else None
+    if used == progress.table:
+        is_refused = CLOSINGS.index(stage.closed) < CLOSINGS.index(stack_closes(stack))
+    elif used:  # only the restore puts its table into use, after it has closed everything
+        is_refused = stage.table == progress.table
+    else:
+        is_refused = stage.table == progress.table and stage.closed != "all"
+    if is_refused:
+        raise DeployError(
+            f"{_file(stage)} has a restore that has not ended: links that were used since "
+            f"{progress.to.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC may be active in the table {progress.table}. Nothing "
+            f"was changed. Continue the restore: make restore STAGE={stage.name}"
+        )
 
 
 def _check_stays_closed(stage: Stage, stack: StackState) -> None:

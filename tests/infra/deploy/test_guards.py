@@ -1,9 +1,11 @@
 """A stage's file that is out of date opens nothing, and changes neither the table nor the signing keys (P1)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from infra.deploy.guards import checked_stage, with_used_keys
 from infra.stack.account import DeployError
@@ -56,6 +58,51 @@ def test_a_deployment_does_not_close_what_a_restore_has_just_opened(
     progress = RestoreProgress(to=datetime(2026, 11, 21, 10, tzinfo=UTC), table="t1", opening=opening)
     stage = _stage("all", table="t1", signing_secret=KEYS, restore=progress)
     assert _checked(stage, _stack(closed)).parameters == {"BookingsClosed": expected}
+
+
+GONE = StackState("admit-one-prod")
+
+
+@pytest.mark.parametrize(
+    ("named", "wanted", "stack", "is_refused"),
+    [
+        ("t1", "no", _stack("all"), True),
+        ("t1", "yes", _stack("all"), True),
+        (None, None, _stack("yes"), True),
+        ("t1", "all", _stack("all"), False),
+        ("t1", "all", _stack("no"), False),  # somebody has opened it
+        ("t1", "no", GONE, True),
+        ("t1", "all", GONE, False),
+        ("t0", "no", GONE, False),  # the restore has not put its table into use
+    ],
+)
+def test_a_table_is_not_opened_before_its_restore_has_ended(
+    named: str | None, wanted: str | None, stack: StackState, is_refused: bool
+) -> None:
+    """P1: links that were used since the moment of the restore are active in its table, so OPEN=yes is not enough."""
+    progress = RestoreProgress(to=datetime(2026, 11, 21, 10, tzinfo=UTC), table="t1")
+    stage = _stage(wanted, table=named, signing_secret=KEYS, restore=progress)
+    if is_refused:
+        with pytest.raises(
+            DeployError, match=r"used since 2026-11-21 10:00:00 UTC .* make restore STAGE=prod"
+        ):
+            _checked(stage, stack, switch=True, reopen=True)
+    else:
+        _checked(stage, stack, switch=True, reopen=True)
+    _checked(replace(stage, restore=None), stack, reopen=True)
+    _checked(replace(stage, restore=structs.replace(progress, opening=True)), stack, reopen=True)
+
+
+@pytest.mark.parametrize("switch", [False, True])
+def test_only_a_restore_puts_its_table_into_use(switch: bool) -> None:
+    """P1: `make restore` was killed before it deployed the table, or the revocations of API keys are not copied yet."""
+    progress = RestoreProgress(to=datetime(2026, 11, 21, 10, tzinfo=UTC), table="t2")
+    stage = _stage("all", table="t2", signing_secret=KEYS, restore=progress)
+    with pytest.raises(DeployError, match="has a restore that has not ended"):
+        _checked(stage, _stack("all"), switch=switch)
+    assert _checked(replace(stage, restore=None), _stack("all"), switch=True).table == "t2"
+    before = replace(stage, table="t1")
+    assert _checked(before, _stack("all")) == before, "a deployment during a restore changes nothing"
 
 
 def test_table_and_keys_that_the_stack_uses_stay() -> None:
