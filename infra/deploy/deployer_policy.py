@@ -229,7 +229,8 @@ def restore_policy(target: Target) -> dict[str, Any]:
             target.arn("events", "replay/restore-*"),
         ),
         _allow("Steps", ("lambda:InvokeFunction",), target.arn("lambda", f"function:{stack}-Restore-*")),
-        # It accepts no resource.
+        # These two accept no resource.
+        _allow("Replays", ("events:ListReplays",), "*"),
         _allow("Count", ("cloudwatch:GetMetricData",), "*"),
     )
 

@@ -105,15 +105,23 @@ class _Count:
 
 
 def wait_for_earlier(
-    account: Account, found: Mapping[str, str], progress: RestoreProgress, clock: Clock
+    account: Account,
+    found: Mapping[str, str],
+    ended: datetime | None,
+    *,
+    accept_dead: bool,
+    say: Callable[[str], None],
+    clock: Clock,
 ) -> None:
-    """Wait until no message of an earlier replay is in the queue or can still reach it.
+    """Wait until no message of an earlier replay, which ended at a time, is in the queue or can still reach it.
 
-    Raise `IncompleteReplayError` if one could not be applied, unless the restore accepts gaps.
+    Raise `IncompleteReplayError` if one could not be applied, unless `accept_dead`.
     """
-    retries = RETRY_SECONDS if progress.replay_started_at else 0.0
-    earliest = clock.now() + timedelta(seconds=retries)
-    wait_until_quiet(account, found, earliest, clock, accept_dead=progress.gap)
+    now = clock.now()
+    earliest = ended + timedelta(seconds=RETRY_SECONDS) if ended else now
+    if earliest > now or waiting_messages(account, found["RestoreQueueUrl"]):
+        say("Waiting until the events of an earlier replay are applied …")
+        wait_until_quiet(account, found, earliest, clock, accept_dead=accept_dead)
 
 
 def wait_until_quiet(

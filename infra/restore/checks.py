@@ -7,7 +7,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from infra.restore.applied import sent_messages
-from infra.restore.replay import find_replay
+from infra.restore.replay import find_replay, list_replays
 from infra.stack.account import Account, DeployError, find_table
 from infra.stack.restore_progress import RestoreProgress
 from infra.stack.stack_state import StackState, stack_closes
@@ -108,5 +108,6 @@ def check_permissions(account: Account, found: Mapping[str, str], now: datetime)
     for queue in ("RestoreQueueUrl", "RestoreDlqUrl"):
         waiting_messages(account, found[queue])
     find_replay(account, "restore-none")
+    list(list_replays(account, found))
     sent_messages(account, found, now - timedelta(minutes=1), now)
     account.client("lambda").invoke(FunctionName=found["RestoreFunction"], InvocationType="DryRun")

@@ -1,6 +1,6 @@
 """Check that the archive of events is complete, and replay it into a restored table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ MARGIN: Final = timedelta(minutes=15)
 POLL_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 6 * 3600
 AGAIN: Final = "Bookings stay closed. Run the command again: it replays the events again, which is harmless."
+_RUNNING: Final = {"STARTING", "RUNNING", "CANCELLING"}
 _USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
 _MISSING: Final = "missing"  # not a state of EventBridge
 
@@ -160,6 +161,41 @@ def find_replay(account: Account, name: str | None) -> dict[str, Any] | None:
             return None
         raise
     return replay
+
+
+def wait_for_replays(
+    account: Account, found: Mapping[str, str], say: Callable[[str], None], clock: Clock
+) -> datetime | None:
+    """Wait until no replay of the stage's archive is running, whoever started it.
+
+    Return when the last one ended, or None if there was none. Raise `DeployError` if one does not end.
+    """
+    give_up, has_waited = clock.now() + timedelta(seconds=WAIT_SECONDS), False
+    while True:
+        replays = list(list_replays(account, found))
+        running = ", ".join(each["ReplayName"] for each in replays if each["State"] in _RUNNING)
+        if not running:
+            ends = [_instant(each["ReplayEndTime"]) for each in replays if each.get("ReplayEndTime")]
+            return clock.now() if has_waited else max(ends, default=None)
+        if clock.now() > give_up:
+            raise DeployError(
+                f"Earlier replays are still running: {running}. Bookings stay closed: run the command again later."
+            )
+        if not has_waited:
+            say(f"Waiting until earlier replays have ended: {running} …")
+        has_waited = True
+        clock.wait(POLL_SECONDS)
+
+
+def list_replays(account: Account, found: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the replays of the stage's archive; EventBridge lists them for 90 days. Raise `ClientError`."""
+    events, asked = account.client("events"), {"EventSourceArn": found["EventArchiveArn"]}
+    while True:
+        page = events.list_replays(**asked)
+        yield from page["Replays"]
+        if not page.get("NextToken"):
+            return
+        asked["NextToken"] = page["NextToken"]
 
 
 def _instant(value: Any) -> datetime:

@@ -35,6 +35,7 @@ from infra.restore.replay import (
     put_marker,
     read_archive,
     replay_events,
+    wait_for_replays,
     window_start,
 )
 from infra.restore.restored_table import complete_table, restore_table, restored_name
@@ -46,7 +47,6 @@ from infra.stack.clock import CLOCK, Clock
 from infra.stack.restore_progress import RestoreProgress
 from infra.stack.stack_state import StackState, read_stack, stack_closes
 from infra.stack.stage import CLOSED, CLOSINGS, Closed, Stage, stack_outputs
-from infra.stack.unpublished import waiting_messages
 
 SETTLE_SECONDS: Final = 600.0  # EventBridge may take ten minutes to archive an event
 
@@ -284,9 +284,13 @@ class _Restore:
         )
 
     def _wait_for_earlier(self) -> None:
-        if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
-            self.say("Waiting until the events of an earlier replay are applied …")
-            wait_for_earlier(self.account, self.found, self.known, self.clock)
+        """Wait until every event of an earlier replay is applied, also of one that this progress does not contain."""
+        ended = wait_for_replays(self.account, self.found, self.say, self.clock)
+        if self.known.replay_started_at:
+            ended = self.clock.now()
+        wait_for_earlier(
+            self.account, self.found, ended, accept_dead=self.known.gap, say=self.say, clock=self.clock
+        )
 
     def _revoke(self) -> None:
         """Revoke the links whose events are missing or incomplete."""
@@ -333,8 +337,9 @@ class _Restore:
             self.say("Somebody has opened the stage meanwhile, so it is closed again.")
             known = self.known
             self.progress.known = RestoreProgress(
-                to=known.to, account=known.account, region=known.region, gap=known.gap, table=known.table
-            )
+                to=known.to, account=known.account, region=known.region, gap=known.gap, table=known.table,
+                replay_started_at=known.replay_started_at,
+            )  # fmt: skip
 
     def _check_stack(self, closed: Closed) -> None:
         """Raise `DeployError` unless the stack uses the restored table, and closes at least what is given."""

@@ -65,7 +65,7 @@ def test_resources_are_named_unless_a_reason_is_listed() -> None:
             assert all(any(name in each for name in stage) for each in statement["Resource"]), statement
     wide = {each["Sid"] for each in command_policy(PROD)["Statement"] if each["Resource"] == ["*"]}
     wide |= {each["Sid"] for each in restore_policy(PROD)["Statement"] if each["Resource"] == ["*"]}
-    assert wide == {"Account", "Outbox", "Count"}
+    assert wide == {"Account", "Outbox", "Replays", "Count"}
 
 
 def test_roles_can_be_created_only_with_the_boundary_that_is_given() -> None:

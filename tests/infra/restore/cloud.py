@@ -26,6 +26,7 @@ BEGIN = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOMENT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 OUTPUTS = {
     "EventBusArn": BUS, "EventBusName": "admit-one-prod-events", "EventArchiveName": "ours",
+    "EventArchiveArn": "arn:ours",
     "RestoreRuleArn": "arn:aws:events:us-east-1:000000000000:rule/admit-one-prod-events/restore",
     "RestoreQueueUrl": "https://sqs/0/restore", "RestoreDlqUrl": "https://sqs/0/restore-dlq",
     "RestoreFunction": "admit-one-prod-restore", "OutboxFunction": "admit-one-prod-outbox",
@@ -70,6 +71,7 @@ class Cloud:
     archived: list[dict[str, Any]] = field(default_factory=list)
     replays: dict[str, dict[str, Any]] = field(default_factory=dict)
     fates: list[str] = field(default_factory=list)
+    replay_seconds: float = 0.0
     arrivals: tuple[float, ...] = (0.0, 0.0)
     lost: set[int] = field(default_factory=set)
     poison: set[int] = field(default_factory=set)
@@ -191,6 +193,7 @@ class Cloud:
             put_events=lambda Entries: self.call(lambda: self._put(Entries)),  # noqa: N803
             start_replay=lambda **asked: self.call(lambda: self._start_replay(asked)),
             describe_replay=self._describe_replay,
+            list_replays=self._list_replays,
         )
 
     def _describe_archive(self, **_: Any) -> dict[str, Any]:
@@ -207,6 +210,7 @@ class Cloud:
 
     def _start_replay(self, asked: dict[str, Any]) -> None:
         assert asked["ReplayName"] not in self.replays
+        assert [name for name in self.replays if self._end_replay(name)["State"] == "RUNNING"] == []
         assert asked["EventStartTime"] < MOMENT
         assert asked["Destination"]["FilterArns"] == [OUTPUTS["RestoreRuleArn"]]
         fate = self.fates.pop(0) if self.fates else "COMPLETED"
@@ -222,13 +226,26 @@ class Cloud:
         def effect() -> dict[str, Any]:
             if ReplayName not in self.replays:
                 raise missing_error("DescribeReplay")
-            replay = self.replays[ReplayName]
-            if self.moment > replay["At"]:
-                replay["State"] = replay["Fate"]
-            return replay
+            return self._end_replay(ReplayName)
 
         found: dict[str, Any] = self.call(effect)
         return found
+
+    def _list_replays(self, *, EventSourceArn: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
+        """Return a page with one replay."""
+        assert EventSourceArn == OUTPUTS["EventArchiveArn"]
+        number, names = int(NextToken), list(self.replays)
+        page = [self._end_replay(name) for name in names[number : number + 1]]
+        more = {"NextToken": str(number + 1)} if number + 1 < len(names) else {}
+        return {"Replays": page, **more}
+
+    def _end_replay(self, name: str) -> dict[str, Any]:
+        """Return a replay, ended if its time has passed."""
+        replay = self.replays[name]
+        end = replay["At"] + timedelta(seconds=self.replay_seconds)
+        if self.moment > end:
+            replay |= {"State": replay["Fate"], "ReplayEndTime": end}
+        return replay
 
     _arriving: list[tuple[datetime, Any]] = field(default_factory=list)
 

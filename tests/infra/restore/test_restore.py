@@ -226,7 +226,7 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
         assert json.loads((stage_file.STAGES / "dev.json").read_text())["restore"]["table"] == copy
         assert command.main(["--stage", "dev"]) == 0
     output = capsys.readouterr().out
-    assert f"over {copy}" in output
+    assert f"Deploying the stack with the table {copy}" in output
     assert "; 0 revoked" in output
     assert "that stay revoked: 1." in output
     assert f"{later.key.key_id} admin - later" in output
@@ -375,7 +375,7 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
         "copy_all_revocations": None, "find_gaps": [], "complete_table": None, "replay_events": None,
         "wait_until_applied": Applied(1, 1, complete=True), "revoke_links": [], "list_revoked": [],
         "put_marker": None, "window_start": MOMENT, "read_archive": {"State": "ENABLED"},
-        "restore_table": None, "count_messages": (0, False), "waiting_messages": 0,
+        "restore_table": None, "count_messages": (0, False), "wait_for_replays": None, "wait_for_earlier": None,
         "check_permissions": None, "restored_moment": MOMENT,
     }  # fmt: skip
     for name, answer in answers.items():

@@ -431,6 +431,31 @@ def test_a_lost_file_does_not_reopen_what_another_run_has_closed(
     assert {closed for _, closed in cloud.history[before:-1]} == {"all"}
 
 
+@pytest.mark.parametrize("seconds", [500.0, 7200.0])
+@pytest.mark.parametrize("interruption", ["opened", "file lost"])
+def test_a_replay_of_an_earlier_run_has_ended_before_another_starts(
+    run: Callable[..., Restored], interruption: str, seconds: float
+) -> None:
+    """P1: its events would hide missing ones, or make a link active again after it was revoked.
+
+    The short replay ends while the second run waits for the archive, but EventBridge still retries its last event.
+    """
+    cloud = _killed(run)
+    cloud.replay_seconds = seconds
+    begun, late = cloud.moment, seconds + applied.RETRY_SECONDS - 31
+    cloud._arriving = [(begun, 0), (begun + timedelta(seconds=late), 1)]
+    cloud.advance(60)
+    if interruption == "opened":
+        cloud.closed = "no"
+        restored = run(cloud)
+    else:
+        (stage_file.STAGES / "prod.json").unlink()
+        restored = run(cloud, table=cloud.table)
+    _check_restored(cloud, restored)
+    _, second = cloud.replays.values()
+    assert second["At"] > begun + timedelta(seconds=late)
+
+
 @pytest.mark.parametrize("interruption", ["opened", "file lost"])
 def test_a_gap_that_was_accepted_before_the_swap_revokes_every_link(
     run: Callable[..., Restored], interruption: str
