@@ -119,7 +119,7 @@ def _table(
             f"infra/stages/{stage.name}.json names the table {stage.table}, but there is no such table in "
             f"{account.region}. Correct the name, or restore the stage with make restore (docs/operate.md)."
         )
-    owner = _owner(account, stage.table)
+    owner = _owner(account, "Table", stage.table)
     if owner and owner != stack.name:
         raise DeployError(
             f"The table {stage.table} belongs to the stack {owner}. With two stages on one table, each change is "
@@ -155,7 +155,7 @@ def _bus(account: Account, stack: StackState, template: Mapping[str, Any]) -> di
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
-    owner = _owner(account, name)
+    owner = _owner(account, "EventBus", name)
     if owner and owner != stack.name:
         raise DeployError(
             f"The event bus {name} belongs to the stack {owner}: delete that stack or its bus first."
@@ -165,21 +165,29 @@ def _bus(account: Account, stack: StackState, template: Mapping[str, Any]) -> di
     return {"Name": found["Name"], "Arn": found["Arn"]}
 
 
-def _owner(account: Account, physical_id: str) -> str | None:
-    """Return the stack that a resource belongs to, or None. A stack that is deleted no longer owns what it kept."""
+def _owner(account: Account, logical_id: str, physical_id: str) -> str | None:
+    """Return the stack that a resource belongs to, or None. A stack that is deleted no longer owns what it kept.
+
+    `logical_id` is the one that the template gives the resource.
+    """
+    # AWS lists at most 100 resources of the stack to which a resource belongs, and a stage has more.
+    named = _stack_resources(account, PhysicalResourceId=physical_id, LogicalResourceId=logical_id)
+    listed = named or _stack_resources(account, PhysicalResourceId=physical_id)
+    same = [each for each in listed if each["PhysicalResourceId"] == physical_id]
+    owners = [each["StackName"] for each in same or listed if each["ResourceStatus"] not in GONE]
+    return owners[0] if owners else None
+
+
+def _stack_resources(account: Account, **wanted: str) -> list[dict[str, Any]]:
+    """Return resources of the stack to which a resource belongs; none if it belongs to no stack."""
     cloudformation = account.client("cloudformation")
     try:
-        found = cloudformation.describe_stack_resources(PhysicalResourceId=physical_id)["StackResources"]
+        found: list[dict[str, Any]] = cloudformation.describe_stack_resources(**wanted)["StackResources"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
-            return None
+            return []
         raise
-    owners = [
-        each["StackName"]
-        for each in found
-        if each["PhysicalResourceId"] == physical_id and each["ResourceStatus"] not in GONE
-    ]
-    return owners[0] if owners else None
+    return found
 
 
 def _archive(

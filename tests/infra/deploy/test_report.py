@@ -1,7 +1,7 @@
 """What `make deploy` says it found, and what it is going to do, for accounts in different states."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +45,10 @@ MAIL = "ops@example.com"
 
 
 class Services:
-    """An account that answers from a table of operations; an operation that is missing is denied."""
+    """An account that answers from a table of operations; an operation that is missing is denied.
+
+    A function as an answer gets the arguments of the call.
+    """
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
@@ -54,14 +57,14 @@ class Services:
         return self
 
     def __getattr__(self, operation: str) -> Any:
-        def call(**_: Any) -> Any:
+        def call(**arguments: Any) -> Any:
             if operation not in self.answers:
                 name = operation.title().replace("_", "")
                 raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, name)
             answer = self.answers[operation]
             if isinstance(answer, Exception):
                 raise answer
-            return answer
+            return answer(**arguments) if callable(answer) else answer
 
         return call
 
@@ -146,7 +149,7 @@ def test_adopted_resources(template: dict[str, Any]) -> None:
 def test_a_bus_that_a_failed_stack_still_owns_is_not_adopted(template: dict[str, Any]) -> None:
     """It is deleted with that stack, and the next one would refer to a bus that is gone."""
     bus = {"Name": "admit-one-prod-events", "Arn": "arn:bus"}
-    owner = _resource("admit-one-prod", bus["Name"], "CREATE_COMPLETE")
+    owner = _resource("admit-one-prod", bus["Name"], "CREATE_COMPLETE", "EventBus", 100)
     account = _account(describe_event_bus=bus, describe_stack_resources=owner, list_archives={"Archives": []})
     failed = StackState("admit-one-prod", "ROLLBACK_FAILED", NOW, resources={"EventBus": bus["Name"]})
     assert find_adopted(account, Stage("prod"), failed, template).bus is None
@@ -155,23 +158,32 @@ def test_a_bus_that_a_failed_stack_still_owns_is_not_adopted(template: dict[str,
     assert find_adopted(kept, Stage("prod"), StackState("admit-one-prod"), template).bus == bus
 
 
+@pytest.mark.parametrize("others", [1, 100])
 @pytest.mark.parametrize(
-    ("owner", "status", "is_refused"),
+    ("owner", "logical_id", "status", "is_refused"),
     [
-        ("admit-one-other", "CREATE_COMPLETE", True),
-        ("admit-one-prod", "CREATE_COMPLETE", False),
-        ("admit-one-other", "DELETE_SKIPPED", False),
+        ("admit-one-other", "Table", "CREATE_COMPLETE", True),
+        ("admit-one-other", "RenamedTable", "CREATE_COMPLETE", True),
+        ("admit-one-prod", "Table", "CREATE_COMPLETE", False),
+        ("admit-one-other", "Table", "DELETE_SKIPPED", False),
+        ("admit-one-other", "RenamedTable", "DELETE_SKIPPED", False),
     ],
 )
 def test_a_table_of_another_stack_is_refused(
-    monkeypatch: pytest.MonkeyPatch, template: dict[str, Any], owner: str, status: str, is_refused: bool
+    monkeypatch: pytest.MonkeyPatch,
+    template: dict[str, Any],
+    owner: str,
+    logical_id: str,
+    status: str,
+    is_refused: bool,
+    others: int,
 ) -> None:
     """Two stages on one table would publish each change twice. A deleted stack owns nothing, although AWS lists it."""
     monkeypatch.setattr(adoption, "compare_table", lambda *_: [])
     gone = ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}, "DescribeEventBus")
     account = _account(
         describe_table={"Table": {"TableName": "t1"}},
-        describe_stack_resources=_resource(owner, "t1", status),
+        describe_stack_resources=_resource(owner, "t1", status, logical_id, others),
         describe_event_bus=gone,
     )
     stage, stack = Stage("prod", table="t1"), StackState("admit-one-prod")
@@ -182,14 +194,29 @@ def test_a_table_of_another_stack_is_refused(
         assert find_adopted(account, stage, stack, template).table == {"TableName": "t1"}
 
 
-def _resource(stack: str, name: str, status: str) -> dict[str, Any]:
-    each = {"StackName": stack, "PhysicalResourceId": name, "ResourceStatus": status}
-    return {
-        "StackResources": [
-            {**each, "PhysicalResourceId": "another", "ResourceStatus": "CREATE_COMPLETE"},
-            each,
-        ]
-    }
+def _resource(stack: str, name: str, status: str, logical_id: str, others: int = 1) -> Callable[..., Any]:
+    """Return DescribeStackResources of a stack with other resources: it lists at most 100, unless it is filtered."""
+    kept = "DELETE_COMPLETE" if status == "DELETE_SKIPPED" else "CREATE_COMPLETE"
+    each = {"StackName": stack, "ResourceStatus": kept}
+    whole = [
+        {**each, "LogicalResourceId": f"A{n}", "PhysicalResourceId": f"another{n}"} for n in range(others)
+    ]
+    whole.append(
+        {**each, "LogicalResourceId": logical_id, "PhysicalResourceId": name, "ResourceStatus": status}
+    )
+
+    def describe(PhysicalResourceId: str, LogicalResourceId: str | None = None) -> dict[str, Any]:  # noqa: N803
+        assert PhysicalResourceId in {resource["PhysicalResourceId"] for resource in whole}
+        found = [x for x in whole if LogicalResourceId in {None, x["LogicalResourceId"]}]
+        if not found:
+            error: Any = {
+                "Code": "ValidationError",
+                "Message": f"Resource {LogicalResourceId} does not exist",
+            }
+            raise ClientError({"Error": error}, "DescribeStackResources")
+        return {"StackResources": found[:100]}
+
+    return describe
 
 
 @pytest.mark.parametrize(
