@@ -1,7 +1,7 @@
 """Check that a restore can begin or continue, before it closes anything: moment, table, account and permissions."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -64,6 +64,7 @@ def restored_moment(
             )
         say(f"DynamoDB doesn't know to which moment {name} was restored, so TO can't be checked.")
         return moment
+    known = known.astimezone(UTC)  # botocore returns it in the time zone of the machine
     if moment is None:
         return known
     if known + _PRECISION < moment:
@@ -93,7 +94,7 @@ def check_moment(account: Account, table: str, moment: datetime) -> None:
             f"Point-in-time recovery of {table} is disabled, so it can't be restored. Nothing was changed. If you have "
             "a backup, restore it by hand, and give the name of the restored table: TABLE=…"
         )
-    earliest: datetime = window["EarliestRestorableDateTime"]
+    earliest: datetime = window["EarliestRestorableDateTime"].astimezone(UTC)
     if moment < earliest:
         raise DeployError(
             f"{table} can be restored to {earliest:%Y-%m-%dT%H:%M:%SZ} at the earliest, not to TO. Nothing was changed."

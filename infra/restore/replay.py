@@ -199,4 +199,5 @@ def list_replays(account: Account, found: Mapping[str, str]) -> Iterator[dict[st
 
 
 def _instant(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromtimestamp(float(value), UTC)
+    """Return a time of EventBridge or DynamoDB in UTC. Botocore returns it in the time zone of the machine."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromtimestamp(float(value), UTC)

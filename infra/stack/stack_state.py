@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -47,7 +47,7 @@ def read_stack(cloudformation: Any, name: str) -> StackState:
     return StackState(
         name,
         stack["StackStatus"],
-        stack.get("LastUpdatedTime") or stack.get("CreationTime"),
+        _utc(stack.get("LastUpdatedTime") or stack.get("CreationTime")),
         {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())},
         {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())},
         _own_resources(cloudformation, name),
@@ -58,6 +58,11 @@ def stack_closes(stack: StackState) -> Closed:
     """Return what a stack closes. An unknown value closes everything."""
     found = stack.parameters.get(CLOSED, "no")
     return next((each for each in CLOSINGS if each == found), "all")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """Return a time in UTC. Botocore returns it in the time zone of the machine."""
+    return moment.astimezone(UTC) if moment else None
 
 
 def _own_resources(cloudformation: Any, name: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +27,7 @@ from infra.deploy.report import (
 )
 from infra.deploy.table import Difference
 from infra.stack.account import Account, DeployError
-from infra.stack.stack_state import StackState
+from infra.stack.stack_state import StackState, read_stack
 from infra.stack.stacks import Change, ChangeSet, Deployment
 from infra.stack.stage import Stage
 from tests.infra.restore.cloud import missing_error
@@ -361,3 +361,15 @@ def test_queues_use_at_most_half_of_lambdas_quota(
     assert with_limited_concurrency(template, None) == template
     lines = list(concurrency_lines(LambdaQuota(unreserved, unreserved), template, limited))
     assert len(lines) == {10: 2, 1000: 0}.get(unreserved, 1)
+
+
+def test_the_time_of_a_stack_is_in_utc() -> None:
+    """Botocore returns it in the time zone of the machine, and the report says UTC."""
+    updated = NOW.astimezone(timezone(timedelta(hours=1)))
+    cloudformation = SimpleNamespace(
+        describe_stacks=lambda **_: {
+            "Stacks": [{"StackStatus": "UPDATE_COMPLETE", "LastUpdatedTime": updated}]
+        },
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: []),
+    )
+    assert f"{read_stack(cloudformation, 'admit-one-prod').changed:%H:%M}" == "09:30"

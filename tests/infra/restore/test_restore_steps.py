@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ from infra.stack.clock import Clock
 from infra.stack.stage import CLOSINGS, Closed, Stage, read_stage
 from tests.infra.restore.cloud import BEGIN, KEYS, MOMENT, OWN_ARN, OWN_TABLE, Cloud, Killed
 
+BERLIN = timezone(timedelta(hours=1))  # botocore returns times in the time zone of the machine
 PACKAGE: Any = Package
 SAVE = stage_file.save_stage
 
@@ -546,6 +547,12 @@ def test_a_restore_continues_only_in_its_account_and_region(run: Callable[..., R
         ({"RestoreDateTime": MOMENT}, MOMENT + timedelta(milliseconds=999), None),
         ({"RestoreDateTime": MOMENT}, None, None),
         ({"RestoreDateTime": MOMENT}, MOMENT + timedelta(minutes=1), "TO=2026-11-21T10:00:00Z"),
+        (
+            {"RestoreDateTime": MOMENT.astimezone(BERLIN)},
+            MOMENT + timedelta(minutes=1),
+            "TO=2026-11-21T10:00:00Z",
+        ),
+        ({"RestoreDateTime": MOMENT.astimezone(BERLIN)}, None, None),
         (None, MOMENT, None),
         (None, None, "Give it: TO="),
     ],
@@ -561,7 +568,8 @@ def test_a_table_that_was_restored_before_is_replayed_from_its_own_moment(
             run(cloud, moment=moment, table="copy")
         assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
         return
-    assert run(cloud, said, moment=moment, table="copy").moment == (moment or MOMENT)
+    restored = run(cloud, said, moment=moment, table="copy")
+    assert (restored.moment, restored.moment.utcoffset()) == (moment or MOMENT, timedelta(0))
     assert summary or "so TO can't be checked" in " ".join(said)
 
 
@@ -570,6 +578,10 @@ def test_a_table_that_was_restored_before_is_replayed_from_its_own_moment(
     [
         (
             {"EarliestRestorableDateTime": MOMENT + timedelta(seconds=1)},
+            "to 2026-11-21T10:00:01Z at the earliest",
+        ),
+        (
+            {"EarliestRestorableDateTime": (MOMENT + timedelta(seconds=1)).astimezone(BERLIN)},
             "to 2026-11-21T10:00:01Z at the earliest",
         ),
         ({"PointInTimeRecoveryStatus": "DISABLED"}, "recovery of admit-one-prod-Table-1 is disabled"),
@@ -621,7 +633,10 @@ def test_the_file_names_the_restored_table_only_while_the_stack_uses_it(run: Cal
     [
         ({}, []),
         ({"State": "DISABLED", "StateReason": "no key"}, ["the archive ours is DISABLED: no key"]),
-        ({"CreationTime": MOMENT}, ["the archive of events begins at 2026-11-21 10:00 UTC"]),
+        (
+            {"CreationTime": MOMENT.astimezone(BERLIN)},
+            ["the archive of events begins at 2026-11-21 10:00 UTC"],
+        ),
     ],
 )
 def test_the_archive_that_the_stack_names_is_replayed(
