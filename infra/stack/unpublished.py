@@ -7,6 +7,11 @@ from typing import Any, Final
 from infra.stack.account import Account, find_table
 
 MAX_LAG_MILLISECONDS: Final = 60_000  # an outbox that is further behind may have unpublished events
+# The stream keeps records for 24 hours. Once it has deleted some, the first batch has a lag of 24 hours, less the time
+# that the batch covers: its lag is that of its last record, and 100 heartbeats cover 100 minutes.
+EXPIRY_LAG_MILLISECONDS: Final = 20 * 3_600_000
+# As far as point-in-time recovery reaches back: 840 hours, of at most 1,440 that one call of CloudWatch returns.
+_LAGS_REACH: Final = timedelta(days=35)
 _WAITING: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,7 +36,23 @@ def find_unpublished(account: Account, found: Mapping[str, str], since: datetime
         unpublished.append(
             f"the outbox crashed on {crashed} stream batches; process them with make redrive-outbox"
         )
-    return unpublished + _unread(account, found["OutboxFunction"], found["TableName"])
+    expired = _expired(account, found["OutboxFunction"], since)
+    return unpublished + expired + _unread(account, found["OutboxFunction"], found["TableName"])
+
+
+def _expired(account: Account, function: str, since: datetime) -> list[str]:
+    """Return the reason why records of the stream may have expired before the outbox read them, if there is one."""
+    now = datetime.now(UTC)
+    lags = _lags(account, function, max(since, now - _LAGS_REACH), now, timedelta(hours=1))
+    late = sorted(at for at, lag in lags.items() if lag >= EXPIRY_LAG_MILLISECONDS)
+    if not late:
+        return []
+    hours = EXPIRY_LAG_MILLISECONDS // 3_600_000
+    reason = (
+        f"the outbox was more than {hours} hours behind at {late[0]:%Y-%m-%d %H:%M} UTC; the stream keeps records for "
+        "24 hours, so some may have been lost, and can't be published now"
+    )
+    return [reason]
 
 
 def _unread(account: Account, function: str, table: str) -> list[str]:
@@ -89,16 +110,24 @@ def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
 def _lag(account: Account, function: str) -> float | None:
     """Return the outbox's maximum lag in the last five minutes, in milliseconds; None if it read nothing."""
     now = datetime.now(UTC)
+    lags = _lags(account, function, now - timedelta(minutes=5), now, timedelta(minutes=1))
+    return max(lags.values(), default=None)
+
+
+def _lags(
+    account: Account, function: str, since: datetime, until: datetime, period: timedelta
+) -> dict[datetime, float]:
+    """Return the outbox's maximum lag in milliseconds for each period (UTC) in which it read something."""
     response = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName="IteratorAge",
         Dimensions=[{"Name": "FunctionName", "Value": function}],
-        StartTime=now - timedelta(minutes=5),
-        EndTime=now,
-        Period=60,
+        StartTime=since,
+        EndTime=until,
+        Period=round(period.total_seconds()),
         Statistics=["Maximum"],
     )
-    return max((point["Maximum"] for point in response["Datapoints"]), default=None)
+    return {point["Timestamp"].astimezone(UTC): point["Maximum"] for point in response["Datapoints"]}
 
 
 def waiting_messages(account: Account, queue_url: str) -> int:

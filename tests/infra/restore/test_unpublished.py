@@ -1,7 +1,7 @@
 """What `make restore` and `make destroy` find that is not published as events (P1): the old stream is lost with it."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +25,7 @@ class Outbox:
         self.messages = {"outbox-dlq": 0, "outbox-retry": 0}
         self.crashes: list[datetime] = []
         self.lags: list[float] = [200.0, 900.0]
+        self.earlier: list[float] = [900.0]
         self.mappings = [MAPPING, {"State": "Disabled", "EventSourceArn": "arn:table/another/stream/1"}]
         self.table: dict[str, Any] | None = {}
         vars(self).update(changes)
@@ -53,8 +54,19 @@ class Outbox:
             "IteratorAge",
             OUTPUTS["OutboxFunction"],
         )
-        assert datetime.now(UTC) - asked["StartTime"] < timedelta(minutes=10), "not before the marker"
-        return {"Datapoints": [{"Maximum": lag} for lag in self.lags]}
+        if asked["Period"] == 60:
+            lags = self.lags
+            assert datetime.now(UTC) - asked["StartTime"] < timedelta(minutes=10), "not before the marker"
+        else:
+            lags, seconds = self.earlier, (asked["EndTime"] - asked["StartTime"]).total_seconds()
+            assert seconds / asked["Period"] <= 1440, "CloudWatch refuses more"
+            assert seconds == 35 * 86_400 or asked["StartTime"] == BEGIN
+        at = BEGIN.astimezone(timezone(timedelta(hours=1)))  # botocore returns the machine's time zone
+        return {
+            "Datapoints": [
+                {"Maximum": lag, "Timestamp": at + timedelta(hours=hour)} for hour, lag in enumerate(lags)
+            ]
+        }
 
     def _describe(self, **_: Any) -> dict[str, Any]:
         if self.table is None:
@@ -71,6 +83,8 @@ class Outbox:
         ({"crashes": [BEGIN - timedelta(days=1)]}, []),
         ({"crashes": [BEGIN]}, ["crashed on 1 stream batches"]),
         ({"lags": [200.0, 61_000.0]}, ["is 1 minutes behind"]),
+        ({"earlier": [900.0, 81_000_000.0, 86_000_000.0]}, ["more than 20 hours behind at 2026-11-21 13:00 UTC"]),
+        ({"earlier": [64_800_000.0]}, []),
         ({"lags": []}, ["has read nothing for five minutes"]),
         ({"lags": [], "mappings": [READS]}, []),
         ({"lags": [], "table": None}, []),
@@ -79,11 +93,16 @@ class Outbox:
     ],
     ids=[
         "everything is published", "dead letters", "redriven, not yet published", "an earlier crash", "a crash",
-        "behind", "throttled", "a release without heartbeat", "a table that is gone", "disabled", "no mapping",
+        "behind", "behind before, records expired", "behind before, none expired", "throttled",
+        "a release without heartbeat", "a table that is gone", "disabled", "no mapping",
     ],
 )  # fmt: skip
 def test_what_is_not_published_is_found(changes: dict[str, Any], words: list[str]) -> None:
     """P1: each place where a change may be that is not in the archive. A throttled outbox has no lag."""
-    reasons = find_unpublished(Outbox(**changes).account, FOUND, BEGIN)
+    account = Outbox(**changes).account
+    reasons = find_unpublished(account, FOUND, BEGIN)
+    assert len(find_unpublished(account, FOUND, datetime.fromtimestamp(0, UTC))) >= len(reasons), (
+        "make destroy"
+    )
     assert len(reasons) == len(words), reasons
     assert all(word in reason for word, reason in zip(words, reasons, strict=True))
