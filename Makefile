@@ -156,8 +156,8 @@ lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt f
 package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes] [DEPLOY_ROLE=arn]
-	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch) --role "$(DEPLOY_ROLE)"
+deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes] [EMPTY=yes] [DEPLOY_ROLE=arn]
+	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch) $(call yes,EMPTY,--empty) --role "$(DEPLOY_ROLE)"
 
 .PHONY: deployer-policy
 deployer-policy: $(RUN_INSTALLED) ## print the least permissions to deploy or restore a stage: STAGE=… [DOCUMENT=command|restore|execution|boundary] [ACCOUNT=…] [REGION=…] [BOUNDARY=arn] [DEPLOY_ROLE=arn]

@@ -13,7 +13,7 @@ from infra.deploy.bucket import ready_bucket, remove_old
 from infra.deploy.concurrency import read_quota, with_limited_concurrency
 from infra.deploy.destroy import destroy
 from infra.deploy.environment import check_environments
-from infra.deploy.guards import check_own_table, check_parameters, checked_stage
+from infra.deploy.guards import check_data_is_named, check_own_table, check_parameters, checked_stage
 from infra.deploy.log_role import PARAMETER, log_role
 from infra.deploy.report import (
     check_data_is_kept,
@@ -59,11 +59,12 @@ def deploy(
     say: Callable[[str], None] = lambda _: None,
     plan_only: bool = False,
     role: str | None = None,
+    empty: bool = False,
 ) -> Outcome:
     """Create or update a stage. A failure rolls back all changes. Raise `DeployError`, `StackError`.
 
     `say` gets what was found in the account and, before it is done, what is going to be done. With `plan_only`, that is
-    all.
+    all. `empty` allows to create a deleted stage without its table or its signing keys.
     """
     cloudformation = account.client("cloudformation")
     stack = read_stack(cloudformation, stage.stack)
@@ -76,6 +77,7 @@ def deploy(
     quota = read_quota(account)
     found = found_lines(account, stage, stack, adopted, template)
     _list(say, "Found", [*found, log_line, quota_line(quota)])
+    check_data_is_named(stage, stack, adopted, empty=empty)
     if stack.status in FAILED_CREATIONS:
         _list(say, "Will", [f"replace the stack {stage.stack}, whose creation failed"])
         if plan_only:
@@ -220,6 +222,7 @@ def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
         say=_say,
         plan_only=given.plan,
         role=given.role or None,
+        empty=given.empty,
     )
     if outcome is Outcome.PLANNED:
         print("This was only a plan. To carry it out, run the command without PLAN=yes.")
@@ -269,6 +272,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     up.add_argument("--plan", action="store_true", help="say what would be done, and change nothing")
     up.add_argument("--switch", action="store_true", help="use another table than the stack uses now")
+    up.add_argument(
+        "--empty", action="store_true", help="create a deleted stage without its table or its signing keys"
+    )
     up.add_argument("--open", action="store_true", help="open bookings that are closed")
     down = commands.add_parser("destroy", help="delete a stage; its data stays")
     down.add_argument("--stage", required=True)

@@ -158,6 +158,24 @@ def _file(stage: Stage) -> str:
     return f"infra/stages/{stage.name}.json"
 
 
+def check_data_is_named(stage: Stage, stack: StackState, adopted: Adopted, *, empty: bool) -> None:
+    """Raise `DeployError` if a deleted stack left its archive, but the stage's file doesn't name its table and keys.
+
+    With an empty table or new keys, no link works, and the archive would get the events of a second table. `empty`
+    allows that. A stack whose creation failed had no data, and at most its bus is left.
+    """
+    if empty or stack.status is not None or adopted.archive is None:
+        return
+    named = {"table": stage.table, "signing keys": stage.signing_secret}
+    missing = " and no ".join(what for what, name in named.items() if not name)
+    if missing:
+        raise DeployError(
+            f"A deleted stack of this stage left the archive {adopted.archive.name}, but {_file(stage)} names no "
+            f"{missing} of that stack, and with new ones no link works. Nothing was changed. Get the latest version of "
+            "the file, which make destroy wrote, or name what it listed. To create a stage without its data: EMPTY=yes"
+        )
+
+
 def check_parameters(parameters: Mapping[str, str], template: Mapping[str, Any]) -> None:
     """Raise `DeployError` for parameters that the template doesn't have or accept.
 

@@ -308,12 +308,17 @@ def test_a_destroyed_stage_is_deployed_again_with_its_data_and_its_events(
         each["ARN"] for each in secrets.list_secrets()["SecretList"] if each["Name"].startswith(STACK)
     ]
     bus, items = f"{STACK}-events", dynamodb.scan(TableName=table)["Count"]
+    put(archive=True)
+    assert _run("deploy", "--stage", "dev") == 1
+    said = capsys.readouterr()
+    assert "names no table and no signing keys of that stack" in said.err
+    assert "Will" not in said.out
+    assert _run("deploy", "--stage", "dev", "--plan", "--empty") == 0
     (tmp_path / "stages").mkdir()
     kept = {"parameters": {"EventArchiveDays": "7"}, "table": table, "signingSecret": secret}
     (tmp_path / "stages" / "dev.json").write_text(json.dumps(kept))
     dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "byLabel"}}])
     dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
-    put(archive=True)
     assert _run("deploy", "--stage", "dev", "--plan") == 0
     output = capsys.readouterr().out
     assert f"bus {bus} and archive all: kept from an earlier stack, " in output

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from infra.deploy.guards import checked_stage, with_used_keys
+from infra.deploy.adoption import Adopted, Archive
+from infra.deploy.guards import check_data_is_named, checked_stage, with_used_keys
 from infra.stack.account import DeployError
 from infra.stack.restore_progress import RestoreProgress
 from infra.stack.stack_state import StackState
@@ -130,3 +131,32 @@ def test_another_table_or_other_keys_need_a_confirmation_and_closed_bookings(nam
     for closed, wanted in (("no", "no"), ("no", "yes"), ("yes", "no")):
         with pytest.raises(DeployError, match=f"{value} in place of .* while bookings are open"):
             _checked(_stage(wanted, **named), _stack(closed), switch=True, reopen=True)
+
+
+ARCHIVE = Archive("all", "arn:archive", 0)
+FAILED = StackState("admit-one-prod", "ROLLBACK_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("named", "stack", "archive", "missing"),
+    [
+        ({}, GONE, ARCHIVE, "no table and no signing keys"),
+        ({"table": "t1"}, GONE, ARCHIVE, "no signing keys"),
+        ({"signing_secret": KEYS}, GONE, ARCHIVE, "no table"),
+        ({"table": "t1", "signing_secret": KEYS}, GONE, ARCHIVE, None),
+        ({}, GONE, None, None),  # a first deployment, or the bus of a failed one
+        ({}, FAILED, ARCHIVE, None),  # a deployment after a failed first one
+        ({}, _stack(), ARCHIVE, None),  # a stack that uses the archive
+    ],
+)
+def test_a_deleted_stage_is_created_again_without_its_data_only_on_request(
+    named: dict[str, str], stack: StackState, archive: Archive | None, missing: str | None
+) -> None:
+    """A pipeline may run before the file that `make destroy` wrote is committed: then no link would work."""
+    stage, adopted = _stage(**named), Adopted(archive=archive)
+    check_data_is_named(stage, stack, adopted, empty=True)
+    if missing is None:
+        check_data_is_named(stage, stack, adopted, empty=False)
+    else:
+        with pytest.raises(DeployError, match=f"names {missing} of that stack, .* EMPTY=yes"):
+            check_data_is_named(stage, stack, adopted, empty=False)
