@@ -78,14 +78,22 @@ def _save_names(stage: Stage, stack: StackState, say: Say) -> None:
 
 
 def _close(cloudformation: Any, stack: StackState, say: Say) -> None:
-    """Close all changes. Otherwise the API could accept some after CloudFormation has deleted the outbox."""
+    """Close what the deployed release can close. Later changes could be accepted when the outbox is already deleted."""
     parameter = deployed_template(cloudformation, stack.name)["Parameters"].get(CLOSED, {})
-    if "all" not in parameter.get("AllowedValues", ()):
-        say("The deployed release can't close all changes: those made from now on may not be published.")
+    allowed = parameter.get("AllowedValues", ())
+    closed = next((each for each in reversed(CLOSINGS) if each in allowed), "no")
+    if closed == "all":
+        say("Closing all changes …")
+    elif closed == "yes":
+        say(
+            "Closing bookings. The deployed release can't close other changes: those made from now on, such as "
+            "revocations, may not be published …"
+        )
+    else:
+        say("The deployed release can't close bookings: changes made from now on may not be published.")
         return
-    say("Closing all changes …")
     try:
-        change_parameters(cloudformation, stack.name, stack.parameters, **{CLOSED: "all"})
+        change_parameters(cloudformation, stack.name, stack.parameters, **{CLOSED: closed})
     except StackError as error:
         raise StackError(
             f"{error}\nNothing was deleted. To delete the stage without closing it: LOSE=yes"
@@ -105,12 +113,11 @@ def _check_published(account: Account, stack: StackState) -> None:
 
 def _kept(cloudformation: Any, stack: StackState) -> list[str]:
     """Return the resources that stay: those that the template retains, and those that the stack does not own."""
-    template = deployed_template(cloudformation, stack.name)
-    kept = {
-        name: physical_id
-        for name, physical_id in stack.resources.items()
-        if template["Resources"].get(name, {}).get("DeletionPolicy") in _RETAINED
-    }
+    resources = deployed_template(cloudformation, stack.name)["Resources"]
+    retained = {name for name, each in resources.items() if each.get("DeletionPolicy") in _RETAINED}
+    if "EventArchive" in retained:
+        retained.add(_BUS)  # a bus that has an archive can't be deleted; earlier releases don't retain it
+    kept = {name: physical_id for name, physical_id in stack.resources.items() if name in retained}
     used = {
         "Table": "TableName",
         "SigningSecret": "SigningSecretId",

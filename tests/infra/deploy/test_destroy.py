@@ -32,6 +32,7 @@ class CloudFormation:
         self.status, self.refusing = status, set(refusing)
         self.closes: tuple[str, ...] = ("no", "yes", "all")
         self.closed = "no"
+        self.resources: dict[str, Any] = {}
         self.calls: list[list[str]] = []
         self.failed: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -45,7 +46,7 @@ class CloudFormation:
 
     def get_template(self, **_: str) -> dict[str, Any]:
         parameter = {"AllowedValues": list(self.closes)}
-        return {"TemplateBody": {"Parameters": {"BookingsClosed": parameter}, "Resources": {}}}
+        return {"TemplateBody": {"Parameters": {"BookingsClosed": parameter}, "Resources": self.resources}}
 
     def delete_stack(self, *, StackName: str, RetainResources: list[str] | None = None) -> None:  # noqa: N803
         assert StackName == "admit-one-dev"
@@ -73,7 +74,15 @@ class CloudFormation:
         if operation == "describe_stack_events":
             yield {"StackEvents": self.events}
         else:
-            yield {"StackResourceSummaries": self.failed}
+            own = [
+                {
+                    "LogicalResourceId": each,
+                    "PhysicalResourceId": f"{each}-1",
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for each in self.resources
+            ]
+            yield {"StackResourceSummaries": self.failed or own}
 
 
 @pytest.fixture
@@ -144,10 +153,41 @@ def test_a_stage_is_deleted_once_everything_is_closed_and_published(
     assert steps == [*CHECKED, *WAITED]
     assert "1 is left" in error
     assert destroy(CloudFormation("UPDATE_COMPLETE"), ["1 is left"])[:-1] == ["check"], "nothing was changed"
-    old = CloudFormation("UPDATE_COMPLETE")
-    old.closes = ("no", "yes")
-    said = "The deployed release can't close all changes: those made from now on may not be published."
-    assert destroy(old) == ["check", said, *WAITED, *DELETED]
+
+
+@pytest.mark.parametrize(
+    ("closes", "said", "done"),
+    [
+        (
+            ("no", "yes"),
+            "Closing bookings. The deployed release can't close other",
+            ["close {'BookingsClosed': 'yes'}"],
+        ),
+        ((), "The deployed release can't close bookings", []),
+    ],
+)
+def test_a_stage_of_an_earlier_release_closes_what_it_can(
+    destroy: Callable[..., list[str]], closes: tuple[str, ...], said: str, done: list[str]
+) -> None:
+    """P1: a use during the deletion would be in no archive."""
+    cloudformation = CloudFormation("UPDATE_COMPLETE")
+    cloudformation.closes = closes
+    first, line, *steps = destroy(cloudformation)
+    assert first == "check"
+    assert line.startswith(said)
+    assert steps == [*done, *WAITED, *DELETED]
+
+
+def test_what_stays_of_an_earlier_release_is_listed(destroy: Callable[..., list[str]]) -> None:
+    """It did not retain the bus, but EventBridge refuses to delete a bus that has an archive."""
+    cloudformation = CloudFormation("UPDATE_COMPLETE")
+    cloudformation.resources = {"EventBus": {}, "EventArchive": {"DeletionPolicy": "Retain"}, "Waf": {}}
+    steps = destroy(cloudformation, lose=True)
+    assert [step for step in steps if step.startswith("  Event")] == [
+        "  EventBus: EventBus-1",
+        "  EventArchive: EventArchive-1",
+    ]
+    assert not [step for step in steps if "Waf" in step]
 
 
 @pytest.mark.parametrize(
