@@ -101,13 +101,30 @@ def check_moment(account: Account, table: str, moment: datetime) -> None:
         )
 
 
+def check_queues(account: Account, found: Mapping[str, str]) -> None:
+    """Raise `DeployError` if replayed events of an earlier restore or replay are waiting or could not be applied.
+
+    A new restore would take them for its own: it would stop after hours of closed bookings, or revoke every link.
+    """
+    waiting = waiting_messages(account, found["RestoreQueueUrl"])
+    if waiting:
+        raise DeployError(
+            f"Replayed events that wait in RestoreQueue: {waiting:,}. Somebody replays the archive. Bookings stay as "
+            "they are: run the command again when the queue is empty."
+        )
+    dead = waiting_messages(account, found["RestoreDlqUrl"])
+    if dead:
+        raise DeployError(
+            f"Messages of an earlier restore or replay in RestoreDlq: {dead:,}. Bookings stay as they are: read the "
+            "messages, delete them (docs/operate.md), and run the command again."
+        )
+
+
 def check_permissions(account: Account, found: Mapping[str, str], now: datetime) -> None:
     """Call what the restore needs later and what changes nothing, so that missing permissions don't stop it half-way.
 
     Raise `ClientError`.
     """
-    for queue in ("RestoreQueueUrl", "RestoreDlqUrl"):
-        waiting_messages(account, found[queue])
     find_replay(account, "restore-none")
     list(list_replays(account, found))
     sent_messages(account, found, now - timedelta(minutes=1), now)

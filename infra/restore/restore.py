@@ -24,6 +24,7 @@ from infra.restore.checks import (
     check_no_other_restore,
     check_permissions,
     check_place,
+    check_queues,
     closes_less,
     restored_moment,
 )
@@ -175,6 +176,8 @@ class _Restore:
         source = self.found["TableName"]
         if self.known.table is None or find_table(self.account, self.known.table) is None:
             check_moment(self.account, source, self.known.to)
+        if self.known.replay_started_at is None:
+            check_queues(self.account, self.found)
         check_permissions(self.account, self.found, self.clock.now())
         if self._close("yes"):
             if self.known.closed_at is None:

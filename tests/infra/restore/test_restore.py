@@ -376,7 +376,7 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
         "wait_until_applied": Applied(1, 1, complete=True), "revoke_links": [], "list_revoked": [],
         "put_marker": None, "window_start": MOMENT, "read_archive": {"State": "ENABLED"},
         "restore_table": None, "count_messages": (0, False), "wait_for_replays": None, "wait_for_earlier": None,
-        "check_permissions": None, "restored_moment": MOMENT,
+        "check_permissions": None, "check_queues": None, "restored_moment": MOMENT,
     }  # fmt: skip
     for name, answer in answers.items():
         module = restore if hasattr(restore, name) else command

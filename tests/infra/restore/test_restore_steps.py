@@ -601,6 +601,17 @@ def test_a_moment_that_cannot_be_restored_closes_nothing(
     assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
 
 
+def test_messages_of_an_earlier_restore_close_nothing(run: Callable[..., Restored]) -> None:
+    """After hours of closed bookings, they would stop the restore or, with GAP=revoke, revoke every link."""
+    for cloud, words in (
+        (Cloud(dead=2), r"earlier restore or replay in RestoreDlq: 2\."),
+        (Cloud(_arriving=[(BEGIN, 0)]), r"wait in RestoreQueue: 1\."),
+    ):
+        with pytest.raises(DeployError, match=words):
+            run(cloud, moment=MOMENT, accept_gap=True)
+        assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
+
+
 def test_a_missing_permission_closes_nothing(run: Callable[..., Restored]) -> None:
     """The read-only calls of later steps are made first."""
     cloud = Cloud()
