@@ -19,6 +19,7 @@ from infra.stack.stacks import FAILED_CREATIONS
 from infra.stack.stage import Stage
 
 _USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
+_STACKS: Final = "admit-one-"  # how the names of all stages' stacks begin
 
 Say = Callable[[str], None]
 
@@ -42,6 +43,8 @@ class Adopted:
     secret: str | None = None
     bus: Mapping[str, str] | None = None
     archive: Archive | None = None
+    table_owner: str | None = None
+    """The stack of the team to which the table belongs, if any."""
 
     @property
     def logical_ids(self) -> frozenset[str]:
@@ -62,10 +65,11 @@ class Adopted:
 
 def find_adopted(account: Account, stage: Stage, stack: StackState, template: Mapping[str, Any]) -> Adopted:
     """Return the existing resources that a deployment uses. Raise `DeployError` if one can't be used."""
-    table, differences = _table(account, stage, stack, template)
+    table, differences = _table(account, stage, template)
+    owner = _table_owner(account, table["TableName"], stage, stack) if table else None
     bus = _bus(account, stack, template)
     archive = _archive(account, stage, stack, bus["Arn"], template) if bus else None
-    return Adopted(table, differences, _secret(account, stage), bus, archive)
+    return Adopted(table, differences, _secret(account, stage), bus, archive, owner)
 
 
 def with_adopted(template: Mapping[str, Any], adopted: Adopted) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def update_adopted(account: Account, adopted: Adopted, template: Mapping[str, An
 
 
 def _table(
-    account: Account, stage: Stage, stack: StackState, template: Mapping[str, Any]
+    account: Account, stage: Stage, template: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, tuple[Difference, ...]]:
     if not stage.table:
         return None, ()
@@ -119,13 +123,6 @@ def _table(
             f"infra/stages/{stage.name}.json names the table {stage.table}, but there is no such table in "
             f"{account.region}. Correct the name, or restore the stage with make restore (docs/operate.md)."
         )
-    owner = _owner(account, "Table", stage.table)
-    if owner and owner != stack.name:
-        raise DeployError(
-            f"The table {stage.table} belongs to the stack {owner}. With two stages on one table, each change is "
-            "published twice, and links are signed with two keys. Correct "
-            f"infra/stages/{stage.name}.json, or delete that stack first."
-        )
     found = compare_table(account, stage.table, template["Resources"]["Table"]["Properties"])
     refused = [f"  {each.text}" for each in found if each.refused]
     if refused:
@@ -134,6 +131,18 @@ def _table(
             f"The table {stage.table} does not fit the template:\n{reasons}\nNothing was changed."
         )
     return table, tuple(found)
+
+
+def _table_owner(account: Account, name: str, stage: Stage, stack: StackState) -> str | None:
+    """Return the stack to which the stage's table belongs. Raise `DeployError` if it is the stack of another stage."""
+    owner = _owner(account, "Table", name)
+    if owner and owner != stack.name and owner.startswith(_STACKS):
+        raise DeployError(
+            f"The table {name} belongs to the stack {owner}. With two stages on one table, each change is "
+            "published twice, and links are signed with two keys. Correct "
+            f"infra/stages/{stage.name}.json, or delete that stack first."
+        )
+    return owner if owner != stack.name else None  # a team may keep its data in a stack of its own
 
 
 def _secret(account: Account, stage: Stage) -> str | None:

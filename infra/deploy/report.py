@@ -114,6 +114,8 @@ def _stack_line(stack: StackState) -> str:
 def _table_line(account: Account, stack: StackState, adopted: Adopted, template: Mapping[str, Any]) -> str:
     if adopted.table:
         name, kind, differences = adopted.table["TableName"], "existing", list(adopted.differences)
+        if adopted.table_owner:
+            kind = f"existing, of the stack {adopted.table_owner}"
         table: Mapping[str, Any] = adopted.table
     else:
         name = stack.resources.get("Table", "") if stack.exists else ""
