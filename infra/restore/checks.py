@@ -30,8 +30,8 @@ def check_no_other_restore(stage: Stage, stack: StackState) -> None:
         raise DeployError(
             f"{stack.name} is deployed with {CLOSED}={closed}, but infra/stages/{stage.name}.json has no restore: "
             "another one may be running elsewhere. Continue it with the latest version of that file. If the file is "
-            "lost, give the table that it restored: TABLE=… If no restore is running, open bookings first: "
-            f"make deploy STAGE={stage.name} OPEN=yes"
+            "lost, give the table that it restored: TABLE=… If no restore is running, set "
+            f"{CLOSED} to {closed} in that file, and run the command again: bookings stay closed until the end."
         )
 
 

@@ -110,7 +110,7 @@ def _begun(account: Account, stage: Stage, plan: Plan, say: Say) -> RestoreProgr
         raise DeployError(
             f"A restore of {stage.name} to {known.to:%Y-%m-%d %H:%M:%S} UTC has not ended (table: "
             f"{known.table or 'none yet'}). Continue it: make restore STAGE={stage.name}. To restore to another "
-            "moment, give it up first (docs/operate.md)."
+            "moment instead: docs/operate.md, If the command stops."
         )
     return msgspec.structs.replace(known, gap=known.gap or plan.accept_gap)
 
