@@ -91,13 +91,14 @@ def check_moment(account: Account, table: str, moment: datetime) -> None:
     )
     if window.get("PointInTimeRecoveryStatus") != "ENABLED":
         raise DeployError(
-            f"Point-in-time recovery of {table} is disabled, so it can't be restored. Nothing was changed. If you have "
-            "a backup, restore it by hand, and give the name of the restored table: TABLE=…"
+            f"Point-in-time recovery of {table} is disabled, so it can't be restored. Bookings stay as they are. If "
+            "you have a backup, restore it by hand, and give the name of the restored table: TABLE=…"
         )
     earliest: datetime = window["EarliestRestorableDateTime"].astimezone(UTC)
     if moment < earliest:
         raise DeployError(
-            f"{table} can be restored to {earliest:%Y-%m-%dT%H:%M:%SZ} at the earliest, not to TO. Nothing was changed."
+            f"{table} can be restored to {earliest:%Y-%m-%dT%H:%M:%SZ} at the earliest, not to TO. Bookings stay as "
+            "they are."
         )
 
 

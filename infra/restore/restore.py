@@ -179,6 +179,7 @@ class _Restore:
         if self.known.replay_started_at is None:
             check_queues(self.account, self.found)
         check_permissions(self.account, self.found, self.clock.now())
+        # If the table is gone, nothing closes and `closed_at` stays None: `_notice_opening` checks for that table too.
         if self._close("yes"):
             if self.known.closed_at is None:
                 self.progress.save(closed_at=self.clock.now())

@@ -16,7 +16,8 @@ RESTORES: Final = LOCAL / "restores"
 def write_revoked(stage: str, run: str, links: Iterable[RevokedLink]) -> tuple[Path, Counter[RevokeReason]]:
     """Write the revoked links to `revoked.csv`; return the file, and how many links have each reason.
 
-    The file is replaced at once, so that a command that is killed leaves the old or the new file.
+    The file is replaced at once, so that a command that is killed leaves the old or the new file. Without links, an
+    existing file stays, and is counted: 30 days after a restore, the table no longer has its list.
     """
     path = RESTORES / stage / run / "revoked.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,5 +32,9 @@ def write_revoked(stage: str, run: str, links: Iterable[RevokedLink]) -> tuple[P
             counts[link.reason] += 1
         file.flush()
         os.fsync(file.fileno())
+    if not counts and path.exists():
+        draft.unlink()
+        with path.open(newline="") as file:
+            return path, Counter(RevokeReason(row["reason"]) for row in csv.DictReader(file))
     draft.replace(path)
     return path, counts

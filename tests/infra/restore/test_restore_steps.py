@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.loaders import Loader
 
+from chalicelib.domain.restore_steps import RevokedLink, RevokeReason
 from infra.package.build import Package
 from infra.paths import FRAGMENTS
 from infra.restore import applied, progress, replay, restore, revoked_list, steps
@@ -417,7 +418,7 @@ def test_a_restore_begins_only_on_a_stage_that_is_no_more_closed_than_its_file_s
         stage_file.save_stage(Stage("prod"), closed=closed)
     run(cloud, moment=MOMENT)
     *before, last = [state for _, state in cloud.history]
-    assert min(map(CLOSINGS.index, before)) >= max(1, CLOSINGS.index(closed))  # type: ignore[arg-type]
+    assert min(map(CLOSINGS.index, before)) >= max(1, CLOSINGS.index(closed))
     assert last == "no"
 
 
@@ -581,7 +582,7 @@ def test_a_table_that_was_restored_before_is_replayed_from_its_own_moment(
     [
         (
             {"EarliestRestorableDateTime": MOMENT + timedelta(seconds=1)},
-            "to 2026-11-21T10:00:01Z at the earliest",
+            "to 2026-11-21T10:00:01Z at the earliest.*Bookings stay as they are",
         ),
         (
             {"EarliestRestorableDateTime": (MOMENT + timedelta(seconds=1)).astimezone(BERLIN)},
@@ -602,6 +603,15 @@ def test_a_moment_that_cannot_be_restored_closes_nothing(
     with pytest.raises(DeployError, match=words):
         run(cloud, moment=MOMENT)
     assert (cloud.history, stage_file.STAGES.exists()) == ([], False)
+
+
+def test_a_list_that_has_expired_does_not_replace_the_file() -> None:
+    """A restore that continues a month later, or REPORT=yes, keeps the only record of the revoked links."""
+    link = RevokedLink(link_id="l", host_id="h", event_type_id="t", reason=RevokeReason.GAP, at=BEGIN)
+    path, counts = revoked_list.write_revoked("prod", "copy", [link])
+    written = path.read_text()
+    assert revoked_list.write_revoked("prod", "copy", []) == (path, counts)
+    assert (path.read_text(), [each.name for each in path.parent.iterdir()]) == (written, ["revoked.csv"])
 
 
 def test_messages_of_an_earlier_restore_close_nothing(run: Callable[..., Restored]) -> None:
