@@ -248,12 +248,14 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
             "Table, signing keys, dead-letter queues, event bus and archive are kept. "
             f"To confirm: make destroy STAGE={stage.name} CONFIRM={stage.name}"
         )
-    destroy(account, stage, lose=given.lose, say=_say)
+    is_named = destroy(account, stage, lose=given.lose, say=_say)
     print(f"{stage.stack} is deleted.")
-    print(
-        f"infra/stages/{stage.name}.json names the table and the signing keys: commit it. make deploy then creates the "
-        "stage with its data and events. For an empty stage, remove both from the file. See docs/deploy.md."
-    )
+    if is_named:
+        print(
+            f"infra/stages/{stage.name}.json names the table and the signing keys: commit it. make deploy then creates "
+            "the stage with its data and events. For an empty stage, remove both from the file, and deploy with "
+            "EMPTY=yes. See docs/deploy.md."
+        )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

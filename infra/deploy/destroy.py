@@ -5,15 +5,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from infra.stack import stacks
 from infra.stack.account import Account, DeployError
 from infra.stack.clock import CLOCK, Clock
 from infra.stack.stack_state import StackState, deployed_template, read_stack, stack_closes
-from infra.stack.stacks import StackError, change_parameters, delete_stack
+from infra.stack.stacks import StackError, change_parameters, check_status, delete_stack
 from infra.stack.stage import CLOSED, CLOSINGS, Outputs, Stage, save_stage
 from infra.stack.unpublished import find_unpublished
 
 _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
+# What the error codes of AWS's services for a missing queue, function or bucket contain.
+_MISSING: Final = ("NotFound", "NonExistent", "DoesNotExist", "NoSuch")
 _BUS: Final = "EventBus"
 # A function runs for at most five minutes, and the outbox then reads within a minute.
 _SETTLE_SECONDS: Final = 360
@@ -21,11 +25,12 @@ _SETTLE_SECONDS: Final = 360
 Say = Callable[[str], None]
 
 
-def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Clock = CLOCK) -> None:
-    """Delete a stage's stack. Before anything is deleted, `say` gets the list of what is kept.
+def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Clock = CLOCK) -> bool:
+    """Delete a stage's stack; return whether its table and keys were written to the stage's file.
 
-    The table and the keys are written to the stage's file before the deletion, which continues if the command is
-    stopped: without them, the next deployment would create an empty table and new keys.
+    Before anything is deleted, `say` gets the list of what is kept. The table and the keys are written to the stage's
+    file before the deletion, which continues if the command is stopped: without them, the next deployment would create
+    an empty table and new keys.
 
     Unless `lose`, everything is closed first, and the stack is deleted once all changes are published as events: a new
     stack has another dead-letter queue, so a restore of the new stage would not notice missing ones (P1). Raise
@@ -37,18 +42,21 @@ def destroy(account: Account, stage: Stage, *, lose: bool, say: Say, clock: Cloc
     if stack.status is None:
         raise DeployError(f"There is no stack {stage.stack} in {account.region}.")
     if stack.exists and stack.status != "DELETE_FAILED" and not lose:
+        if stack.status.endswith("_IN_PROGRESS"):  # the outbox may be deleted already
+            check_status(stack.name, stack.status)
         _check_not_restoring(stage)
         _check_published(account, stack)
         _close(cloudformation, stack, say)
         say(f"Waiting {_SETTLE_SECONDS // 60} minutes until all changes are published …")
         clock.wait(_SETTLE_SECONDS)
         _check_published(account, stack)
-    _save_names(stage, stack, say)
+    is_named = _save_names(stage, stack, say)
     say("Keeping, with all data:")
     for line in _kept(cloudformation, stack):
         say(f"  {line}")
     say(f"Deleting {stack.name} …")
     _delete(cloudformation, stack)
+    return is_named
 
 
 def _check_not_restoring(stage: Stage) -> None:
@@ -62,11 +70,14 @@ def _check_not_restoring(stage: Stage) -> None:
     )
 
 
-def _save_names(stage: Stage, stack: StackState, say: Say) -> None:
-    """Write the table and the keys that a stack uses to the stage's file, and what the stack closes."""
+def _save_names(stage: Stage, stack: StackState, say: Say) -> bool:
+    """Write the table and the keys that a stack uses to the stage's file, and what the stack closes.
+
+    Return False, and write nothing, if the stack was never created.
+    """
     table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
     if not (stack.exists and table and secret):
-        return
+        return False
     # P1: a stack may be closed because the events of its table are not replayed, also if this file has no restore.
     closed = max(stage.closed, stack_closes(stack), key=CLOSINGS.index)
     save_stage(dataclasses.replace(stage, table=table, signing_secret=secret), closed=closed)
@@ -75,6 +86,7 @@ def _save_names(stage: Stage, stack: StackState, say: Say) -> None:
             f"{stack.name} has {CLOSED}={closed}, so infra/stages/{stage.name}.json keeps it closed. If no restore of "
             f"the stage is running, remove {CLOSED} from the file before you create the stage again."
         )
+    return True
 
 
 def _close(cloudformation: Any, stack: StackState, say: Say) -> None:
@@ -101,7 +113,12 @@ def _close(cloudformation: Any, stack: StackState, say: Say) -> None:
 
 
 def _check_published(account: Account, stack: StackState) -> None:
-    reasons = find_unpublished(account, Outputs(stack.outputs), datetime.fromtimestamp(0, UTC))
+    try:
+        reasons = find_unpublished(account, Outputs(stack.outputs), datetime.fromtimestamp(0, UTC))
+    except ClientError as error:
+        if not any(word in error.response["Error"]["Code"] for word in _MISSING):
+            raise
+        reasons = [f"something that the stack needs to publish changes is gone: {error}"]
     if reasons:
         lines = "\n".join(f"  {reason}" for reason in reasons)
         raise DeployError(
@@ -113,7 +130,9 @@ def _check_published(account: Account, stack: StackState) -> None:
 
 def _kept(cloudformation: Any, stack: StackState) -> list[str]:
     """Return the resources that stay: those that the template retains, and those that the stack does not own."""
-    resources = deployed_template(cloudformation, stack.name)["Resources"]
+    resources = deployed_template(cloudformation, stack.name).get(
+        "Resources", {}
+    )  # none if it was only planned
     retained = {name for name, each in resources.items() if each.get("DeletionPolicy") in _RETAINED}
     if "EventArchive" in retained:
         retained.add(_BUS)  # a bus that has an archive can't be deleted; earlier releases don't retain it

@@ -142,7 +142,7 @@ def _plan(
 ) -> ChangeSet | None:
     """Create a change set; `source` says which template, and `kept` which parameters keep their values."""
     status = stack_status(cloudformation, deployment.name)
-    _check_status(deployment.name, status)
+    check_status(deployment.name, status)
     creates = status is None or status in FAILED_CREATIONS
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in deployment.parameters.items()]
     change_set = f"deploy-{int(time.time() * 1000)}"
@@ -260,7 +260,7 @@ def _has_changes(cloudformation: Any, deployment: Deployment, change_set: str) -
     return True
 
 
-def _check_status(name: str, status: str | None) -> None:
+def check_status(name: str, status: str | None) -> None:
     """Raise `StackError` if a stack can be neither created nor updated now."""
     if status is None or status in FAILED_CREATIONS:
         return

@@ -1,5 +1,6 @@
 """Deleting a stage: the order of its steps, and a bus that EventBridge refuses to delete, which ministack accepts."""
 
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 from msgspec import structs
 
-from infra.deploy import destroy as destroying
+from infra.deploy import deploy, destroy as destroying
 from infra.errors import CommandError
 from infra.stack import stacks
 from infra.stack.account import Account
@@ -33,6 +34,7 @@ class CloudFormation:
         self.closes: tuple[str, ...] = ("no", "yes", "all")
         self.closed = "no"
         self.resources: dict[str, Any] = {}
+        self.is_named: bool | None = None
         self.calls: list[list[str]] = []
         self.failed: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -46,7 +48,8 @@ class CloudFormation:
 
     def get_template(self, **_: str) -> dict[str, Any]:
         parameter = {"AllowedValues": list(self.closes)}
-        return {"TemplateBody": {"Parameters": {"BookingsClosed": parameter}, "Resources": self.resources}}
+        resources = {"Resources": self.resources} if self.status != "REVIEW_IN_PROGRESS" else {}
+        return {"TemplateBody": {"Parameters": {"BookingsClosed": parameter}, **resources}}
 
     def delete_stack(self, *, StackName: str, RetainResources: list[str] | None = None) -> None:  # noqa: N803
         assert StackName == "admit-one-dev"
@@ -92,7 +95,7 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
 
     def run(
         cloudformation: CloudFormation,
-        *unpublished: list[str],
+        *unpublished: list[str] | ClientError,
         lose: bool = False,
         stage: Stage = Stage("dev"),  # noqa: B008 -- it is immutable
     ) -> list[str]:
@@ -101,7 +104,10 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
 
         def unpublished_now(*_: Any) -> list[str]:
             done.append("check")
-            return next(found, [])
+            reasons = next(found, [])
+            if isinstance(reasons, ClientError):
+                raise reasons
+            return reasons
 
         def change(_client: Any, name: str, parameters: Any, **changed: str) -> None:
             assert (name, dict(parameters)) == ("admit-one-dev", {"BookingsClosed": cloudformation.closed})
@@ -109,10 +115,10 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
 
         def delete(_client: Any, stack: StackState) -> None:
             saved = read_stage("dev")
-            assert (saved.table, saved.signing_secret) == ("t1", "arn:secret"), "named before the deletion"
+            names = ("t1", "arn:secret") if stack.exists else (None, None)
+            assert (saved.table, saved.signing_secret) == names, "named before the deletion"
             done.append("delete")
             _delete(cloudformation)
-            del stack
 
         monkeypatch.setattr(destroying, "find_unpublished", unpublished_now)
         monkeypatch.setattr(destroying, "change_parameters", change)
@@ -120,7 +126,9 @@ def destroy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., li
         account = Account(SimpleNamespace(create_client=lambda *_, **__: cloudformation), "0", "us-east-1")
         clock = Clock(wait=lambda seconds: done.append(f"wait {seconds}"))
         try:
-            destroying.destroy(account, stage, lose=lose, say=done.append, clock=clock)
+            cloudformation.is_named = destroying.destroy(
+                account, stage, lose=lose, say=done.append, clock=clock
+            )
         except CommandError as error:
             done.append(str(error))
         return done
@@ -256,5 +264,44 @@ def test_a_stack_that_keeps_another_resource_is_reported_once() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(stacks.FAILED_CREATIONS))
-def test_a_stack_whose_creation_failed_has_nothing_to_publish(status: str) -> None:
-    assert not StackState("admit-one-dev", status).exists
+def test_a_stack_whose_creation_failed_has_nothing_to_publish_and_no_data(
+    destroy: Callable[..., list[str]], status: str
+) -> None:
+    cloudformation = CloudFormation(status)
+    assert destroy(cloudformation) == DELETED
+    assert cloudformation.is_named is False, "nothing was written to the stage's file"
+    created = CloudFormation("UPDATE_COMPLETE")
+    destroy(created)
+    assert created.is_named is True
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_file_is_to_be_committed_only_if_it_was_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_named: bool
+) -> None:
+    monkeypatch.setattr(deploy, "destroy", lambda *_, **__: is_named)
+    deploy._destroy(Account(None, "0", "r"), Stage("dev"), Namespace(confirm="dev", lose=False))
+    output = capsys.readouterr().out
+    assert "admit-one-dev is deleted." in output
+    assert ("commit it" in output) == is_named
+
+
+def test_a_stage_that_is_being_deleted_is_not_checked(destroy: Callable[..., list[str]]) -> None:
+    """The command was stopped, and CloudFormation continues: the outbox that it would check is gone."""
+    [error] = destroy(CloudFormation("DELETE_IN_PROGRESS"))
+    assert "is DELETE_IN_PROGRESS: another operation has not finished. Wait" in error
+
+
+def test_a_stage_that_lacks_a_queue_can_be_deleted(destroy: Callable[..., list[str]]) -> None:
+    """The message says how: nobody can find out any more what was not published."""
+    gone = "AWS.SimpleQueueService.NonExistentQueue"
+    check, error = destroy(CloudFormation("UPDATE_COMPLETE"), _error(gone))
+    assert check == "check"
+    assert gone in error
+    assert "LOSE=yes" in error
+    with pytest.raises(ClientError, match="AccessDenied"):
+        destroy(CloudFormation("UPDATE_COMPLETE"), _error("AccessDenied"))
+
+
+def _error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetQueueAttributes")
