@@ -69,6 +69,9 @@ QUICK_TESTS: Final = (
     _MOST_DEPENDENT,
 )
 
+# `faketime` fails if a killed process of the same number left a semaphore. The next attempt has another number.
+_ATTEMPTS: Final = 3
+
 # Since Python 3.11, `time.sleep` waits until an instant of the monotonic clock, which libfaketime mistakes for an
 # instant of the shifted clock. Every Python process of a run therefore sleeps in `select`, which takes a duration.
 _SITECUSTOMIZE: Final = """
@@ -92,10 +95,12 @@ def preload() -> str | None:
     if faketime is None:
         return None
     # The program reports the path of its library. The library reads its settings from the environment.
-    shown = subprocess.run(
-        [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
-    )
-    return shown.stdout.strip()
+    command = [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"]
+    for _ in range(_ATTEMPTS - 1):
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        if shown.returncode == 0:
+            return shown.stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def patches_in(folder: Path) -> Path:
