@@ -13,8 +13,9 @@ from infra.deploy.bucket import ready_bucket, remove_old
 from infra.deploy.concurrency import read_quota, with_limited_concurrency
 from infra.deploy.destroy import destroy
 from infra.deploy.environment import check_environments
-from infra.deploy.guards import check_data_is_named, check_own_table, check_parameters, checked_stage
+from infra.deploy.guards import check_data_is_named, check_own_table, checked_stage
 from infra.deploy.log_role import PARAMETER, log_role
+from infra.deploy.parameters import check_parameters
 from infra.deploy.report import (
     check_data_is_kept,
     concurrency_lines,

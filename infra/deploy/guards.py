@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
 
@@ -33,50 +34,71 @@ def checked_stage(stage: Stage, stack: StackState, *, switch: bool, reopen: bool
     if not reopen:
         _check_stays_closed(stage, stack)
     stage = _with_opened(stage, stack, say)
-    same = with_used_keys(_with_used_table(stage, stack, say, switch=switch), stack, say, switch=switch)
+    for kind in (_TABLE, _KEYS):
+        stage = _with_used(kind, stage, stack, say, switch=switch)
     if "no" in {each.parameters.get(CLOSED, "no") for each in (stack, stage)}:
-        _check_no_switch(same, stack)
-    return same
-
-
-def with_used_keys(stage: Stage, stack: StackState, say: Say, *, switch: bool = False) -> Stage:
-    """Return the stage with the signing keys that its stack uses but does not own, if the file names none.
-
-    Raise `DeployError` if the file names others, unless `switch`: with other keys, no link and no booking's URL works.
-    """
-    used, named = stack.outputs.get("SigningSecretId"), stage.signing_secret
-    if not used or (named and _is_secret(named, used)):
-        return stage
-    if named is None:
-        if stack.resources.get("SigningSecret") == used:
-            return stage
-        say(
-            f"{_file(stage)} doesn't name the signing keys that the stack uses, {used}; using them. Add them to it."
-        )
-        return dataclasses.replace(stage, signing_secret=used)
-    if not switch:
-        raise DeployError(
-            f"{_file(stage)} names the signing keys {named}, but {stack.name} uses {used}. Correct the file: with "
-            f"other keys, no link works. To use {named} from now on: make deploy STAGE={stage.name} SWITCH=yes"
-        )
+        _check_no_switch(stage, stack)
     return stage
 
 
-def _with_used_table(stage: Stage, stack: StackState, say: Say, *, switch: bool) -> Stage:
-    used = stack.outputs.get("TableName")
-    if not used or stage.table == used:
+def with_used_keys(stage: Stage, stack: StackState, say: Say) -> Stage:
+    """Return the stage with the signing keys that its stack uses but does not own, if the file names none.
+
+    Raise `DeployError` if the file names others: with them, no link and no booking's URL works.
+    """
+    return _with_used(_KEYS, stage, stack, say, switch=False)
+
+
+@dataclass(frozen=True)
+class _Existing:
+    """A kind of resource that a stage's file may name: `field` in the file, `output` and `resource` of the stack."""
+
+    field: str
+    output: str
+    resource: str
+    name: str
+    pronoun: str
+    is_same: Callable[[str, str], bool]
+    others: str  # what other ones lead to
+
+
+def _is_secret(named: str, arn: str) -> bool:
+    """Return whether a secret's name, partial ARN or ARN names the secret with an ARN."""
+    return re.fullmatch(rf"(arn:\S+:secret:)?{re.escape(named)}(-\w{{6}})?", arn) is not None
+
+
+_TABLE: Final = _Existing(
+    "table", "TableName", "Table", "table", "it", str.__eq__, "the stage then has the data of that table."
+)
+_KEYS: Final = _Existing(
+    "signing_secret",
+    "SigningSecretId",
+    "SigningSecret",
+    "signing keys",
+    "them",
+    _is_secret,
+    "no link works then.",
+)
+
+
+def _with_used(kind: _Existing, stage: Stage, stack: StackState, say: Say, *, switch: bool) -> Stage:
+    """Return the stage with what its stack uses but does not own, if the file names none of that kind."""
+    used, named = stack.outputs.get(kind.output), getattr(stage, kind.field)
+    if not used or (named and kind.is_same(named, used)):
         return stage
-    if stage.table is None:
-        if stack.resources.get("Table") == used:
+    if named is None:
+        if stack.resources.get(kind.resource) == used:
             return stage
         say(
-            f"{_file(stage)} doesn't name the table that the stack uses, {used}; using it. Add it to the file."
+            f"{_file(stage)} doesn't name the {kind.name} that the stack uses, {used}; using {kind.pronoun}. Add "
+            f"{kind.pronoun} to the file."
         )
-        return dataclasses.replace(stage, table=used)
+        change: dict[str, Any] = {kind.field: used}
+        return dataclasses.replace(stage, **change)
     if not switch:
         raise DeployError(
-            f"{_file(stage)} names the table {stage.table}, but {stack.name} uses {used}. Correct the file. "
-            f"To use {stage.table} from now on, with the data in it: SWITCH=yes"
+            f"{_file(stage)} names the {kind.name} {named}, but {stack.name} uses {used}. Correct the file. To use "
+            f"{named} from now on: make deploy STAGE={stage.name} SWITCH=yes; {kind.others}"
         )
     return stage
 
@@ -135,23 +157,17 @@ def _check_no_switch(stage: Stage, stack: StackState) -> None:
 
     P1: a rollback would return to the old table, in which the links that were used meanwhile are active.
     """
-    table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
     changed = []
-    if table and stage.table and stage.table != table:
-        changed.append(f"the table {stage.table} in place of {table}")
-    if secret and stage.signing_secret and not _is_secret(stage.signing_secret, secret):
-        changed.append(f"the signing keys {stage.signing_secret} in place of {secret}")
+    for kind in (_TABLE, _KEYS):
+        used, named = stack.outputs.get(kind.output), getattr(stage, kind.field)
+        if used and named and not kind.is_same(named, used):
+            changed.append(f"the {kind.name} {named} in place of {used}")
     if changed:
         raise DeployError(
             f"{_file(stage)} uses {' and '.join(changed)} while bookings are open. If the deployment is rolled back, "
             "bookings that were made meanwhile are lost. Deploy three times: first only with BookingsClosed yes, then "
             "also with SWITCH=yes, and at the end with BookingsClosed no and OPEN=yes"
         )
-
-
-def _is_secret(named: str, arn: str) -> bool:
-    """Return whether a secret's name, partial ARN or ARN names the secret with an ARN."""
-    return re.fullmatch(rf"(arn:\S+:secret:)?{re.escape(named)}(-\w{{6}})?", arn) is not None
 
 
 def _file(stage: Stage) -> str:
@@ -174,47 +190,6 @@ def check_data_is_named(stage: Stage, stack: StackState, adopted: Adopted, *, em
             f"{missing} of that stack, and with new ones no link works. Nothing was changed. Get the latest version of "
             "the file, which make destroy wrote, or name what it listed. To create a stage without its data: EMPTY=yes"
         )
-
-
-def check_parameters(parameters: Mapping[str, str], template: Mapping[str, Any]) -> None:
-    """Raise `DeployError` for parameters that the template doesn't have or accept.
-
-    CloudFormation silently uses the default of a misspelled one, and checks values only after the upload.
-    """
-    unknown = sorted(set(parameters) - set(template["Parameters"]))
-    if unknown:
-        known = ", ".join(sorted(template["Parameters"]))
-        raise DeployError(f"Unknown parameter {', '.join(unknown)}; the template has {known}.")
-    wrong = [
-        f"  {name} is {value!r}, but must be {expected}"
-        for name, value in sorted(parameters.items())
-        if (expected := _expected(value, template["Parameters"][name]))
-    ]
-    if wrong:
-        raise DeployError(
-            "The template does not accept these parameters of the stage's file:\n" + "\n".join(wrong)
-        )
-
-
-def _expected(value: str, parameter: Mapping[str, Any]) -> str | None:
-    """Return what a parameter's value must be, or None if the template accepts the value."""
-    if "AllowedValues" in parameter:
-        allowed = [str(each) for each in parameter["AllowedValues"]]
-        return None if value in allowed else f"one of {', '.join(allowed)}"
-    if parameter["Type"] == "Number":
-        least, most = parameter.get("MinValue", float("-inf")), parameter.get("MaxValue", float("inf"))
-        number = re.fullmatch(r"-?\d+(\.\d+)?", value)
-        if number and least <= float(value) <= most:
-            return None
-        bounds = [f"at least {least}"] if "MinValue" in parameter else []
-        bounds += [f"at most {most}"] if "MaxValue" in parameter else []
-        return " and ".join(["a number", *bounds])
-    if len(value) > parameter.get("MaxLength", len(value)):
-        return f"at most {parameter['MaxLength']:,} characters long"
-    pattern = parameter.get("AllowedPattern")
-    if pattern is None or re.fullmatch(pattern, value):
-        return None
-    return str(parameter.get("ConstraintDescription") or f"empty or match {pattern}")
 
 
 def check_own_table(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.deploy.environment import MAX_BYTES, check_environments, variable_bytes
-from infra.deploy.guards import check_parameters
+from infra.deploy.parameters import check_parameters
 from infra.stack.account import DeployError
 
 
