@@ -151,6 +151,16 @@ screenshots: $(INSTALLED) chromium ## take the screenshots of README.md and docs
 lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt from infra/requirements/*.in
 	@$(REQUIREMENTS)/lock.sh
 
+##@ Release
+
+.PHONY: release
+release: $(RUN_INSTALLED) ## make a release of the committed main branch: VERSION=0.2.0 [PLAN=yes]
+	@$(PY) -m infra.release.release --version "$(VERSION)" $(call yes,PLAN,--plan)
+
+.PHONY: release-check
+release-check: $(RUN_INSTALLED) ## build a release again and compare it with its record: VERSION=0.2.0
+	@$(PY) -m infra.release.check --version "$(VERSION)"
+
 ##@ Operate on AWS
 
 package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]

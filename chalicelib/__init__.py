@@ -3,7 +3,7 @@
 import os
 import sys
 
-__version__ = "0.1.0"  # CHANGELOG.md lists its changes
+__version__ = "0.2.0.dev0"  # CHANGELOG.md lists its changes
 
 # Read time zones from the pinned tzdata package and not from the system's files, which Python prefers
 # (docs/adr/0018-zone-data.md). This runs before any entry point can load a zone. Libraries and subprocesses inherit

@@ -45,6 +45,13 @@ class Package:
         """The SHA-256 of the zip, in hex."""
         return hashlib.sha256(self.archive.read_bytes()).hexdigest()
 
+    @property
+    def version(self) -> str:
+        """The version of the code in the zip, e.g. 0.1.0."""
+        with zipfile.ZipFile(self.archive) as archive:
+            source = archive.read("chalicelib/__init__.py").decode()
+        return source.partition('__version__ = "')[2].partition('"')[0]
+
     def read_template(self) -> dict[str, Any]:
         """Return the template."""
         template: dict[str, Any] = json.loads(self.template.read_text())
@@ -109,10 +116,16 @@ def _template(path: Path, target: Target) -> str:
     """Return the template that Chalice wrote, checked, for the functions' runtime, and in a stable order."""
     template = json.loads(path.read_text())
     check_resource_types(template)
-    if not target.native:  # Chalice names the version that runs it
-        for resource in template["Resources"].values():
-            if resource["Type"] == "AWS::Serverless::Function":
-                resource["Properties"]["Runtime"] = LAMBDA_NAME
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = resource["Properties"]
+            properties["Tags"].pop(
+                "aws-chalice"
+            )  # it names the stage, so each stage would have another template
+            if not properties["Tags"]:
+                del properties["Tags"]
+            if not target.native:  # Chalice names the version that runs it
+                properties["Runtime"] = LAMBDA_NAME
     return json.dumps(template, indent=1, sort_keys=True) + "\n"
 
 
