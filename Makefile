@@ -44,6 +44,10 @@ run: $(RUN_INSTALLED) ## run the product on this machine; Ctrl-C saves and stops
 key: $(RUN_INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
+.PHONY: admin
+admin: $(RUN_INSTALLED) ## create an admin key with a stage's function make_admin, with no access to its table: STAGE=… NAME=…
+	@$(PY) -m infra.operate.admin --stage "$(STAGE)" --name "$(call given,NAME)"
+
 keys: $(RUN_INSTALLED) ## list API keys: [STAGE=…]
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" list
 

@@ -15,6 +15,7 @@ from chalicelib.api.openapi.view import description_reply
 from chalicelib.api.site.assets import assets
 from chalicelib.api.site.console import console
 from chalicelib.api.site.landing import landing
+from chalicelib.api.site.version import version
 from chalicelib.api.team.bookings import bookings
 from chalicelib.api.team.cal_com import cal_com
 from chalicelib.api.team.event_types import event_types
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     console,
     landing,
     assets,
+    version,
     description,
 )
 

@@ -1,4 +1,4 @@
-"""The direct functions, invoked by name: generate, list, redeem and revoke links (docs/commands.md)."""
+"""The direct functions, invoked by name: generate, list, redeem and revoke links, make a key (docs/commands.md)."""
 
 import functools
 import json
@@ -11,7 +11,13 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.host_operations import acting_for, generate_request, redeem_named_link, wording_of
-from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
+from chalicelib.consumers.payloads import (
+    GenerateEvent,
+    ListEvent,
+    MakeAdminEvent,
+    RedeemEvent,
+    RevokeEvent,
+)
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json
@@ -24,15 +30,18 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events.commands import without_secrets
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link
 from chalicelib.domain.listings import MAX_PAGE, MIN_PAGE
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.logs import correlate, correlated
 from chalicelib.service.links.generate import generate, generate_batch, warnings_of_generated
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
+from chalicelib.service.team.authenticate import make_key
 from chalicelib.wire.bulk import bulk_answer, require_response_fits
 from chalicelib.wire.failures import known_error, log_failure
 from chalicelib.wire.problems import lambda_error_name, problem
+from chalicelib.wire.responses.api_keys import AdminKeyAnswer
 from chalicelib.wire.responses.bookings import redeemed_answer
 from chalicelib.wire.responses.links import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
 from chalicelib.wire.responses.warnings import warnings_answer
@@ -53,7 +62,7 @@ class _Invocation(NamedTuple):
     context: Any  # Lambda's context object, which has the time left
 
 
-_E = TypeVar("_E", GenerateEvent, ListEvent, RedeemEvent, RevokeEvent)
+_E = TypeVar("_E", GenerateEvent, ListEvent, MakeAdminEvent, RedeemEvent, RevokeEvent)
 _Handler = Callable[[Any, Any], Any]
 _Act = Callable[[_E, _Invocation], object]
 
@@ -167,6 +176,15 @@ def redeem_link(event: RedeemEvent, given: _Invocation) -> object:
 def revoke_links(event: RevokeEvent, given: _Invocation) -> object:
     """Revoke links independently of each other."""
     return bulk_answer(bulk_revoke(given.world, acting_for(event.host_id), event.link_ids, given.cause))
+
+
+@_function("make_admin", MakeAdminEvent)
+def make_admin(event: MakeAdminEvent, given: _Invocation) -> AdminKeyAnswer:
+    """Create an admin key. Each call creates another one, because a stored key can't be shown again."""
+    made = make_key(given.world, role=Role.ADMIN, host_id=None, name=event.name, cause=given.cause)
+    return AdminKeyAnswer(
+        key_id=made.key.key_id, api_key=made.secret, console_url=f"{given.base_url}/console"
+    )
 
 
 def _links(given: _Invocation, found: list[Link]) -> list[LinkAnswer]:

@@ -89,6 +89,13 @@ class RedeemEvent(RedeemPayload, frozen=True, kw_only=True):
     correlation_id: Annotated[str, _CORRELATION] | None = None
 
 
+class MakeAdminEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
+    """The event of `make_admin`: the name of the new key."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    correlation_id: Annotated[str, _CORRELATION] | None = None
+
+
 class RevokeEvent(RevokePayload, frozen=True, kw_only=True):
     """The event of `revoke_links`."""
 

@@ -11,7 +11,7 @@ HTTP: Final = "api_handler"
 AUTHORIZER: Final = "authorizer"
 
 # Callers invoke these functions by name and get the result.
-DIRECT: Final = frozenset({"generate_links", "list_links", "redeem_link", "revoke_links"})
+DIRECT: Final = frozenset({"generate_links", "list_links", "make_admin", "redeem_link", "revoke_links"})
 
 # The requests of these functions contain tokens and keys in URLs and headers, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib import __version__
 from chalicelib.api.openapi.view import BUILT, describe
 from chalicelib.pages.assets import NAMES
 from chalicelib.pages.bundle import assemble
@@ -48,9 +49,18 @@ def lay_out(project: Path, target: Target) -> Path:
         "functions": common_fragment(functions),
         "gateway": gateway_fragment(),
         "monitoring": monitoring_fragment(functions, fragments),
+        "version": _version_fragment(),
     }
     (project / "merge.json").write_text(json.dumps(merged(parts.items())))
     return project
+
+
+def _version_fragment() -> dict[str, Any]:
+    """Return a fragment with the version, which the stack's description and an output show."""
+    return {
+        "Description": f"Admit One {__version__}: single-use private booking links",
+        "Outputs": {"Version": {"Value": __version__}},
+    }
 
 
 def _build_assets(folder: Path) -> None:

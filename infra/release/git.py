@@ -43,14 +43,11 @@ def trees_of_history(root: Path = ROOT) -> dict[str, str]:
 
 
 def working_tree(root: Path = ROOT) -> str:
-    """Write the tracked files as they are now, committed or not, into a tree; return its id."""
+    """Write all files as they are now, committed or not, except ignored ones, into a tree; return its id."""
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder) / "index"
         git("read-tree", "HEAD", root=root, index=index)
-        git("add", "--update", root=root, index=index)
-        staged = git("diff", "--cached", "--name-only", "--diff-filter=A", "HEAD", root=root)
-        if staged:
-            git("add", "--", *staged.splitlines(), root=root, index=index)
+        git("add", "--all", root=root, index=index)
         return git("write-tree", root=root, index=index)
 
 

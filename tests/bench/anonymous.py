@@ -20,7 +20,7 @@ from tests.bench.setup.site import Site, proxy_event
 _FORGED: Final = "A" * 43
 _LARGEST_BODY: Final = "x" * 64_000
 _HEADERS_KB: Final = 1.5
-_QUICK: Final = ("/assets/{name}", "/v1/openapi.json")  # they read and compute nothing
+_QUICK: Final = ("/assets/{name}", "/v1/openapi.json", "/v1/version")  # they read and compute nothing
 
 
 def anonymous() -> Section:

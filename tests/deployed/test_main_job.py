@@ -5,8 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
-from tests.deployed.conftest import Stack
+from infra.operate.admin import AdminError, make_admin
+from infra.stack.account import open_account
+from infra.stack.stage import Stage
+from tests.deployed.conftest import NAME, Stack
 from tests.support.app import ALL_DAY, HTML, JSON
 from tests.support.waiting import LIMIT, until
 
@@ -103,6 +107,26 @@ def test_the_team_api_needs_a_key(stack: Stack) -> None:
     for headers in ({}, {"Authorization": "Bearer ao_" + "A" * 43}):
         answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=LIMIT, trust_env=False)
         assert answer.status_code == 401
+
+
+def test_the_stack_and_its_api_name_the_version_of_the_package(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.api_url}/v1/version", timeout=LIMIT, trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, {"version": stack.package.version})
+    assert stack.outputs["Version"] == stack.package.version
+    assert stack.package.read_template()["Description"].startswith(f"Admit One {stack.package.version}:")
+
+
+def test_make_admin_makes_a_key_that_opens_the_api(stack: Stack) -> None:
+    """P7: an operator without access to the table gets the first key, and no log has it."""
+    account = open_account({"AWS_REGION": "us-east-1"})
+    made = make_admin(account, Stage(NAME.removeprefix("admit-one-")), "first")
+
+    with stack.http(made["apiKey"]) as client:
+        assert client.get("/v1/me").json()["role"] == "admin"
+    assert made["consoleUrl"] == f"{stack.api_url}/console"
+    assert made["apiKey"] not in "\n".join(stack.logs())
+    with pytest.raises(AdminError, match="/name"):
+        make_admin(account, Stage(NAME.removeprefix("admit-one-")), "")
 
 
 def test_no_function_log_has_a_token_or_a_key(stack: Stack) -> None:

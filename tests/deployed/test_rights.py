@@ -235,6 +235,7 @@ def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
         stack.invoke("ListLinks", query)
     stack.invoke("RedeemLink", {**host, "linkId": first, **redeem_body(_start(stack, 3))})
     stack.invoke("RevokeLinks", {**host, "linkIds": [second]})
+    stack.invoke("MakeAdmin", {"name": "rights"})
 
 
 def _commands(stack: Stack, event_type: dict[str, Any]) -> None:

@@ -96,10 +96,10 @@ def test_operation_ids_are_unique_and_readable(document: dict[str, Any]) -> None
 
 
 def test_only_the_teams_routes_need_a_key(document: dict[str, Any]) -> None:
-    """P9: `/v1` and `/v2`, except the description, require a key; the other paths state that they don't."""
+    """P9: `/v1` and `/v2`, except description and version, require a key; the other paths state that they don't."""
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            team = path.startswith(("/v1/", "/v2/")) and path != "/v1/openapi.json"
+            team = path.startswith(("/v1/", "/v2/")) and path not in {"/v1/openapi.json", "/v1/version"}
             assert operation["security"] == ([{"apiKey": []}] if team else []), path
 
 

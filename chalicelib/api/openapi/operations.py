@@ -486,6 +486,13 @@ _OWN_BOOKING: Final = {
 }
 
 _ABOUT: Final = {
+    "GET /v1/version": _operation(
+        ABOUT,
+        "getVersion",
+        "Get the version",
+        "Returns the version of Admit One that answers, such as `0.2.0`. Needs no key.",
+        "The version.",
+    ),
     "GET /v1/openapi.json": _with(
         _operation(
             ABOUT,

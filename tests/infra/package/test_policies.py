@@ -45,6 +45,7 @@ MAY: Final[dict[str, set[str]]] = {
         "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:DeleteMessage",
         "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
     },
+    "make_admin": {"dynamodb:PutItem"},
     "outbox": {
         "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
         "dynamodb:ListStreams", "dynamodb:PutItem", "events:PutEvents", "s3:ListBucket", "s3:PutObject",

@@ -33,7 +33,7 @@ LATE: Final = {
     "RestoreMapping": 45, "WebhookDeliverMapping": 45, "WebhookFanoutMapping": 30,
     "OutboxStream": 30, "Expiry": 30, "WebhookRetry": 30,
     "APIHandler": 5, "Authorizer": 5,
-    "GenerateLinks": 5, "ListLinks": 5, "RedeemLink": 5, "RevokeLinks": 5,
+    "GenerateLinks": 5, "ListLinks": 5, "MakeAdmin": 5, "RedeemLink": 5, "RevokeLinks": 5,
 }  # fmt: skip
 
 _OF_INVOCATIONS: Final = (Fault.THROTTLED, Fault.CRASHES, Fault.TIMES_OUT)

@@ -7,15 +7,19 @@ from typing import Any, Final
 
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib.consumers.direct_functions import (
     Refusal,
     generate_links,
     list_links_page,
+    make_admin,
     redeem_link,
     refusal_of,
     revoke_links,
 )
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
+from chalicelib.domain.team.api_keys import Role
+from chalicelib.service.team.authenticate import list_keys
 from chalicelib.wire.problems import STATUSES
 from tests.support.app import (
     NOW,
@@ -28,6 +32,8 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
+from tests.support.audit import dump
+from tests.support.aws.dynamodb_client import plain_client
 from tests.support.commands import Deadline
 from tests.support.log_lines import logged
 
@@ -156,6 +162,53 @@ def test_a_dead_link_raises_an_error_named_after_its_code(site: Site, host: Call
         assert (document["status"], document["correlationId"]) == (410, "request-1")
 
 
+def test_make_admin_returns_a_new_admin_key_that_is_stored_only_as_a_hash(site: Site) -> None:
+    """P7: the first key of a stack that was installed without a clone. Each call makes another one."""
+    first, second = (make_admin({"name": "Ada's key"}, CONTEXT) for _ in range(2))
+
+    assert set(first) == {"keyId", "apiKey", "consoleUrl"}
+    assert first["consoleUrl"].endswith("/console")
+    assert first["apiKey"] != second["apiKey"]
+    listed = {key.key_id: (key.role, key.host_id, key.name) for key in list_keys(site.world)}
+    assert listed[first["keyId"]] == listed[second["keyId"]] == (Role.ADMIN, None, "Ada's key")
+    headers = {"Authorization": f"Bearer {first['apiKey']}"}
+    assert site.client.get("/v1/me", headers=headers).json()["role"] == "admin"
+    stored = dump(plain_client(site.table.endpoint_url), site.table.name)
+    assert first["apiKey"] not in str(stored)
+
+
+def test_make_admin_creates_nothing_while_all_changes_are_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(list_keys(site.world))
+    with monkeypatch.context() as closed:
+        closed.setenv("BOOKINGS_CLOSED", "all")
+        bootstrap.forget()
+        kind, document = refused(make_admin, {"name": "Ada"})
+    bootstrap.forget()
+
+    assert (kind, document["status"]) == ("StoreUnavailable", 503)
+    assert len(list_keys(site.world)) == before
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "field"),
+    [
+        ({}, "InvalidRequest", "name"),
+        ({"name": ""}, "InvalidRequest", "name"),
+        ({"name": "x" * 101}, "InvalidValue", "name"),
+        ({"key1": "value1", "key2": "value2"}, "InvalidRequest", "key1"),  # the console's first example
+        ({"name": "x", "hostId": "hst_x"}, "InvalidRequest", "hostId"),
+    ],
+)
+def test_make_admin_rejects_other_events(site: Site, event: Any, kind: str, field: str) -> None:
+    before = len(list_keys(site.world))
+    found, document = refused(make_admin, event)
+    assert found == kind
+    assert field in document["detail"]
+    assert len(list_keys(site.world)) == before
+
+
 @pytest.mark.parametrize("error", STATUSES)
 def test_every_error_is_named_after_its_code(error: type[AdmitOneError]) -> None:
     made = error(NOW) if error is LinkNotOpenError else error()
@@ -166,7 +219,7 @@ def test_every_error_is_named_after_its_code(error: type[AdmitOneError]) -> None
     assert name == "".join(part.capitalize() for part in made.code.split("-"))
 
 
-@pytest.mark.parametrize("function", [generate_links, list_links_page, redeem_link, revoke_links])
+@pytest.mark.parametrize("function", [generate_links, list_links_page, make_admin, redeem_link, revoke_links])
 @pytest.mark.parametrize("event", [None, [], "x", 1, {}, {"hostId": None}, {"hostId": "x", "colour": "red"}])
 def test_a_malformed_event_is_an_invalid_request(site: Site, function: Any, event: Any) -> None:
     del site

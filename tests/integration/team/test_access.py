@@ -138,8 +138,8 @@ ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ),
     ("POST", "/v1/links/bulk-delete"): lambda ids: Ask("/v1/links/bulk-delete", {"linkIds": [ids.link]}),
 }
-# The API description is the same for everyone and reads nothing from the table.
-OPEN: Final = {("GET", "/v1/openapi.json"), ("HEAD", "/v1/openapi.json")}
+# The API description and the version are the same for everyone and read nothing from the table.
+OPEN: Final = {(method, path) for method in ("GET", "HEAD") for path in ("/v1/openapi.json", "/v1/version")}
 ADMIN_ONLY: Final = {("POST", "/v1/hosts"), ("GET", "/v1/hosts")}
 WITHOUT_ID: Final = {("GET", "/v1/me")}  # describes the key itself
 BULK: Final = {("POST", "/v1/links/bulk-revoke"), ("POST", "/v1/links/bulk-delete")}

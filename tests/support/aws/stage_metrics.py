@@ -61,7 +61,7 @@ class StageModel:
             messages.append(_Message(self.minute))
         self.stream.append(self.minute)
         self._request()
-        for name in ("GenerateLinks", "ListLinks", "RedeemLink", "RevokeLinks"):
+        for name in ("GenerateLinks", "ListLinks", "MakeAdmin", "RedeemLink", "RevokeLinks"):
             if not self._invoke(name):
                 self._count(NAMESPACE, DIRECT_FAILURES, {})
 
