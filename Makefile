@@ -87,7 +87,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 .PHONY: proof
 proof: $(INSTALLED) dynoxide java ## run the race, history, model and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
 	@rm -rf build/model
-	PROOF=large $(PY) -m pytest tests/proof tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py \
+	PROOF=large $(PY) -m pytest tests/proof tests/upgrade tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py \
 		tests/deployed/test_stopped_consumers.py tests/unit/event_types/test_slots.py -rP; status=$$?; $(SHOW_MODEL); exit $$status
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts

@@ -35,6 +35,11 @@ class Fault(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
+_NEWER: Final = (
+    "A newer version of Admit One wrote this with a limit that this version does not know. "
+    "Retry when the newer version is deployed again."
+)
+
 # The advice is the same for every caller: it helps a client that lost the response but no stranger (P4).
 _WHEN_USED: Final = (
     "This link has already been used. If you made the booking and lost the response, send exactly the same request "
@@ -218,6 +223,13 @@ class StoreUnavailableError(TryLaterError):
     code = "store-unavailable"
     title = "The database is temporarily unavailable."
     advice = "Wait a moment and retry the same request."
+
+
+class NewerItemError(StoreUnavailableError):
+    """Newer code has written an item with a limit that this code does not know, so this code can't act on it."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or _NEWER, retry_after=60, fault=Fault("newer-item"))
 
 
 class UnexpectedError(AdmitOneError):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from chalicelib.domain.errors import ContendedError, TryLaterError
+from chalicelib.domain.errors import ContendedError, NewerItemError, TryLaterError
 from chalicelib.service.ports import World
 
 MAX_ATTEMPTS: Final = 8
@@ -45,7 +45,7 @@ def pause_before(world: World, attempt: int) -> float:
 
 
 def retry_until_result(world: World, attempt: Callable[[], _T | None]) -> _T:
-    """Call `attempt` until it returns a value; retry after None or `TryLaterError`.
+    """Call `attempt` until it returns a value; retry after None or `TryLaterError`, but not after `NewerItemError`.
 
     After `MAX_ATTEMPTS` attempts or `MAX_DURATION`, raises the last `TryLaterError`, or `ContendedError` if there was
     none. A conflict or throttling therefore ends in success, 429 or 503, and never in a false 409 or 410 (P1, P4).
@@ -59,6 +59,8 @@ def retry_until_result(world: World, attempt: Callable[[], _T | None]) -> _T:
             world.sleep(pause_before(world, number))
         try:
             result = attempt()
+        except NewerItemError:
+            raise  # only a deployment changes that
         except TryLaterError as error:
             last = error
             last.attempts = number + 1

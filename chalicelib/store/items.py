@@ -1,8 +1,9 @@
 """The items of the table, kind by kind: attributes, keys and index keys."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pynamodb.attributes import (
     BooleanAttribute,
@@ -15,6 +16,7 @@ from pynamodb.models import Model
 
 from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.clock import to_millis
+from chalicelib.domain.errors import NewerItemError
 from chalicelib.domain.event_types.event_type import EventSettings, Location
 from chalicelib.domain.event_types.offers import Overrides
 from chalicelib.domain.links.link import Recipient
@@ -47,6 +49,19 @@ BOOKINGS: Final = "BOOKING"
 Key = tuple[str, str]
 
 
+NEEDS: Final = "needs"
+"""An optional string set of an item: attributes that older code must not ignore, because they limit what it allows."""
+
+KNOWN_NEEDS: Final[frozenset[str]] = frozenset()
+"""The names in `needs` that this code respects (docs/adr/0033-newer-items.md)."""
+
+
+def is_understood(raw: Mapping[str, Any]) -> bool:
+    """Return whether this code respects everything that an item needs; if not, newer code has written the item."""
+    needs = raw.get(NEEDS)
+    return needs is None or KNOWN_NEEDS.issuperset(needs["SS"])
+
+
 class Item(Model):
     """The attributes of every item: its key, the cause of its last write, and when DynamoDB may delete it."""
 
@@ -60,6 +75,18 @@ class Item(Model):
     correlation_id = UnicodeAttribute(attr_name="correlationId", null=True)
     host_key = UnicodeAttribute(attr_name="hostKey", null=True)
     list_sort = UnicodeAttribute(attr_name="listSort", null=True)
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Return the item of DynamoDB's typed JSON. Raise `NewerItemError` if it needs newer code."""
+        if not is_understood(data):
+            raise NewerItemError
+        return cls.of_any_version(data)
+
+    @classmethod
+    def of_any_version(cls, data: dict[str, Any]) -> Self:
+        """Return an item, without what only newer code knows: for events, and for writes that can't allow more."""
+        return super().from_raw_data(data)
 
     @property
     def key(self) -> Key:

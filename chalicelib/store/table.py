@@ -17,7 +17,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.connections import keep_fresh, load_certificates_once
 from chalicelib.domain.errors import Fault, StoreUnavailableError, ThrottledError, TryLaterError
 from chalicelib.store.faults import SERVICE, ConditionRefused, RawItem, translated
-from chalicelib.store.items import INDEX_KEYS, Item, Key
+from chalicelib.store.items import INDEX_KEYS, Item, Key, is_understood
 from chalicelib.store.session import use_fast_loader
 
 _I = TypeVar("_I", bound=Item)
@@ -81,10 +81,15 @@ class Table:
         _ = self.client
 
     def get(self, kind: type[_I], key: Key) -> _I | None:
-        """Return one item in its current state, or None."""
-        request = self.operation(key, return_old_item=False) | {"ConsistentRead": True}
-        raw = self._send("GetItem", request).get(ITEM)
+        """Return one item in its current state, or None. Raises `NewerItemError`."""
+        raw = self.get_raw(key)
         return kind.from_raw_data(raw) if raw else None
+
+    def get_raw(self, key: Key) -> RawItem | None:
+        """Return one item in its current state, in DynamoDB's typed JSON, or None."""
+        request = self.operation(key, return_old_item=False) | {"ConsistentRead": True}
+        raw: RawItem | None = self._send("GetItem", request).get(ITEM)
+        return raw
 
     def get_many(self, keys: Iterable[Key], only: Sequence[str] = ()) -> dict[Key, RawItem]:
         """Return the items that exist, by key, in their current state. One round trip for each 100 keys.
@@ -111,13 +116,15 @@ class Table:
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """Return the items that exist, in their current state, in the requested order.
+        """Return the items that exist, in their current state, in the requested order, without those of newer code.
 
         Raises the errors of `get_many`.
         """
         wanted = list(keys)
         found = self.get_many(wanted)
-        return [kind.from_raw_data(found[key]) for key in wanted if key in found]
+        return [
+            kind.from_raw_data(found[key]) for key in wanted if key in found and is_understood(found[key])
+        ]
 
     def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
         """Return the items of one partition with `sort_from <= sk <= sort_to`, in order; eventually consistent."""

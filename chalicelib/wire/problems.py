@@ -40,6 +40,7 @@ STATUSES: Final[dict[type[AdmitOneError], int]] = {
     errors.ThrottledError: 429,
     errors.UnexpectedError: 500,
     errors.ContendedError: 503,
+    errors.NewerItemError: 503,
     errors.ObjectsUnavailableError: 503,
     errors.QueueUnavailableError: 503,
     errors.StoreUnavailableError: 503,

@@ -25,6 +25,7 @@ FIRST: Final = (
     "tests/history/",
     "tests/model/",
     "tests/proof/",
+    "tests/upgrade/",
     "tests/e2e/",
     "tests/infra/",
     "tests/integration/",

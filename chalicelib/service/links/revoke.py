@@ -16,7 +16,7 @@ from chalicelib.domain.events.events import link_deleted
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link, LinkStatus
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import retry_until_result
-from chalicelib.service.links.read import read_link
+from chalicelib.service.links.read import read_link_of_any_version
 from chalicelib.service.ports import World
 
 
@@ -35,7 +35,7 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
     """
 
     def attempt() -> Link | None:
-        link = read_link(world, caller, link_id)
+        link = read_link_of_any_version(world, caller, link_id)
         now = world.now()
         status = link.status_at(now)
         if status is LinkStatus.REVOKED:
@@ -49,14 +49,14 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
 
 def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> None:
     """Delete a link, whatever its status. Its bookings and history stay. Raises `NotFoundError`."""
-    link = read_link(world, caller, link_id)
+    link = read_link_of_any_version(world, caller, link_id)
 
     def attempt() -> bool | None:
         nonlocal link
         if world.store.links.delete(link_deleted(link, cause, world.now())):
             return True
         # The link changed since it was read, or it is deleted: then an earlier try succeeded and its reply was lost.
-        found = world.store.links.read(link_id)
+        found = world.store.links.read_any_version(link_id)
         if found is None:
             return True
         link = found

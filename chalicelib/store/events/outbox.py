@@ -64,8 +64,8 @@ def events_of(record: Mapping[str, Any]) -> list[Event]:
 def _of_link(change: _Change) -> list[Event]:
     if change.new is None and not change.by_ttl:
         return []  # the host's delete wrote a history entry, in the same transaction
-    before = LinkItem.from_raw_data(change.old) if change.old else None
-    after = LinkItem.from_raw_data(change.new) if change.new else None
+    before = LinkItem.of_any_version(change.old) if change.old else None
+    after = LinkItem.of_any_version(change.new) if change.new else None
     cause = _cause_of(after) if after else BY_TTL
     return list(
         link_events(
@@ -77,8 +77,8 @@ def _of_link(change: _Change) -> list[Event]:
 def _of_booking(change: _Change) -> list[Event]:
     if change.new is None:
         return []
-    before = BookingItem.from_raw_data(change.old) if change.old else None
-    after = BookingItem.from_raw_data(change.new)
+    before = BookingItem.of_any_version(change.old) if change.old else None
+    after = BookingItem.of_any_version(change.new)
     return list(
         booking_events(
             booking_of(before) if before else None, booking_of(after), _cause_of(after), change.time

@@ -55,6 +55,11 @@ class Links:
         item = self._table.get(LinkItem, link_key(link_id))
         return link_of(item) if item else None
 
+    def read_any_version(self, link_id: str) -> Link | None:
+        """Return a link in its current state, or None, also if newer code has limited it in ways unknown here."""
+        raw = self._table.get_raw(link_key(link_id))
+        return link_of(LinkItem.of_any_version(raw)) if raw else None
+
     def read_many(self, link_ids: Sequence[str]) -> list[Link]:
         """Return the links that exist, in the requested order."""
         return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]
@@ -86,7 +91,7 @@ class Links:
             )
         except ConditionRefused:
             return None
-        return link_of(LinkItem.from_raw_data(raw))
+        return link_of(LinkItem.of_any_version(raw))
 
     def replace(
         self,

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from chalicelib.domain.causes import Cause
@@ -79,20 +80,23 @@ class Link:
 
 
 class App:
-    """A process that serves the app. `point()` changes its table, clock or redeem."""
+    """A process that serves the app. `point()` changes its table, clock or redeem.
 
-    def __init__(self) -> None:
+    `root` is the folder of the code: this repository, or the files of an earlier release.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
         self._one_order = threading.Lock()
         self._process = _spawner.submit(self._spawn).result()
         self.url: str = self._answer()["url"]
 
-    @staticmethod
-    def _spawn() -> "subprocess.Popen[str]":
+    def _spawn(self) -> "subprocess.Popen[str]":
         environ = inherited_environment()
         use_local_aws(environ, "http://127.0.0.1:9")
         return subprocess.Popen(
             [sys.executable, "-m", "tests.support.proof.app_process"],
-            cwd=ROOT,
+            cwd=self._root,
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
