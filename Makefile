@@ -87,7 +87,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 .PHONY: proof
 proof: $(INSTALLED) dynoxide java ## run the race, history, model and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
 	@rm -rf build/model
-	PROOF=large $(PY) -m pytest tests/proof tests/upgrade tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py \
+	PROOF=large $(PY) -m pytest tests/proof tests/upgrade tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py tests/infra/publish \
 		tests/deployed/test_stopped_consumers.py tests/unit/event_types/test_slots.py -rP; status=$$?; $(SHOW_MODEL); exit $$status
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
@@ -164,6 +164,10 @@ release: $(RUN_INSTALLED) ## make a release of the committed main branch: VERSIO
 .PHONY: release-check
 release-check: $(RUN_INSTALLED) ## build a release again and compare it with its record: VERSION=0.2.0
 	@$(PY) -m infra.release.check --version "$(VERSION)"
+
+.PHONY: publish
+publish: $(RUN_INSTALLED) ## put a release into regional buckets, to install it from the AWS console: VERSION=… BUCKET=prefix [REGIONS="eu-central-1 us-east-1"] [READERS="account ids"|o-…|public|none] [CONFIRM=public]
+	@$(PY) -m infra.publish.publish --version "$(VERSION)" --bucket "$(BUCKET)" --regions "$(call given,REGIONS)" --readers "$(call given,READERS)" --confirm "$(call given,CONFIRM)"
 
 ##@ Operate on AWS
 

@@ -89,9 +89,9 @@ def ready_bucket(account: Account, given: str | None) -> str:
             raise
         if given:
             raise DeployError(f"There is no bucket {name}.") from error
-        _create_bucket(account, s3, name)
+        create_bucket(account, s3, name)
     if not given:
-        _protect(s3, name, account.account_id)
+        protect_bucket(s3, name, account.account_id)
     return name
 
 
@@ -116,10 +116,11 @@ def remove_old(account: Account, bucket: str, prefix: str, keep: Collection[str]
             raise
 
 
-def _protect(s3: Any, name: str, account_id: str) -> None:
+def protect_bucket(s3: Any, name: str, account_id: str, *, keep_public_access: bool = False) -> None:
     """Make a bucket private, and require TLS. A bucket that was created but not protected gets it now.
 
-    Statements of its policy and lifecycle rules that somebody added stay.
+    Statements of its policy and lifecycle rules that somebody added stay. With `keep_public_access`, a bucket whose
+    public access is already set keeps that setting.
     """
     owner = {"Bucket": name, "ExpectedBucketOwner": account_id}
     for read, write, settings in _SETTINGS:
@@ -129,6 +130,8 @@ def _protect(s3: Any, name: str, account_id: str) -> None:
             if not error.response["Error"]["Code"].startswith("NoSuch") and "NotFound" not in str(error):
                 raise
             found = {}
+        if found and keep_public_access and read == "get_public_access_block":
+            continue
         wanted = _with_others(json.loads(json.dumps(settings).replace("BUCKET", name)), found)
         if any(found.get(key) != value for key, value in wanted.items()):
             if "Policy" in wanted:
@@ -158,7 +161,7 @@ def _with_others(wanted: dict[str, Any], found: Mapping[str, Any]) -> dict[str, 
     return wanted
 
 
-def _create_bucket(account: Account, s3: Any, name: str) -> None:
+def create_bucket(account: Account, s3: Any, name: str) -> None:
     """Create a bucket."""
     where = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
     try:

@@ -21,6 +21,7 @@ from infra.deploy.report import (
     concurrency_lines,
     found_lines,
     quota_line,
+    version_line,
     will_lines,
 )
 from infra.errors import CommandError
@@ -77,7 +78,7 @@ def deploy(
     stage = dataclasses.replace(stage, parameters={**stage.parameters, PARAMETER: log_setting})
     quota = read_quota(account)
     found = found_lines(account, stage, stack, adopted, template)
-    _list(say, "Found", [*found, log_line, quota_line(quota)])
+    _list(say, "Found", [*found, log_line, quota_line(quota), version_line(stack, template)])
     check_data_is_named(stage, stack, adopted, empty=empty)
     if stack.status in FAILED_CREATIONS:
         _list(say, "Will", [f"replace the stack {stage.stack}, whose creation failed"])

@@ -9,6 +9,7 @@ from infra.deploy.adoption import Adopted, planned_updates
 from infra.deploy.concurrency import LambdaQuota, background_concurrency
 from infra.deploy.table import compare_table
 from infra.package.monitoring import dead_letter_queues
+from infra.release.records import as_numbers
 from infra.stack.account import Account, DeployError, find_table
 from infra.stack.stack_state import StackState
 from infra.stack.stacks import Change, ChangeSet
@@ -28,6 +29,19 @@ def found_lines(
     yield _secret_line(stack, adopted)
     yield _known("bus and archive", lambda: _bus_line(account, stack, adopted))
     yield _known("alarms", lambda: _alarms_line(account, stage, stack))
+
+
+def version_line(stack: StackState, template: Mapping[str, Any]) -> str:
+    """Return the line about the version that the stack runs and the one that is deployed."""
+    new = template["Outputs"]["Version"]["Value"]
+    if stack.status is None:
+        return f"version: {new}, the first one here"
+    old = stack.outputs.get("Version")
+    if old is None:
+        return f"version: before 0.2.0; this is {new}"
+    if as_numbers(new) < as_numbers(old):
+        return f"version: {old}; this is {new}, an EARLIER one: see docs/install.md, Go back to the previous release"
+    return f"version: {old}; this is {new}"
 
 
 def quota_line(quota: LambdaQuota | None) -> str:

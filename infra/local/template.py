@@ -64,10 +64,19 @@ def _referred(value: Any) -> set[str]:
 
 
 def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with API Gateway's own responses as resources, the only form that ministack supports."""
+    """Return the template with API Gateway's own responses as resources, the only form that ministack supports.
+
+    A deployment takes the responses that exist, so it comes after them.
+    """
     resources = dict(template["Resources"])
-    for kind, answer in resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES].items():
-        resources[f"Answer{kind.title().replace('_', '')}"] = {
+    api = resources["RestAPI"]["Properties"]
+    answers = api["DefinitionBody" if "DefinitionBody" in api else "Body"][RESPONSES]
+    names = {kind: f"Answer{kind.title().replace('_', '')}" for kind in answers}
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::ApiGateway::Deployment":
+            resources[name] = {**resource, "DependsOn": sorted(names.values())}
+    for kind, answer in answers.items():
+        resources[names[kind]] = {
             "Type": "AWS::ApiGateway::GatewayResponse",
             "Properties": {
                 "RestApiId": {"Ref": "RestAPI"},

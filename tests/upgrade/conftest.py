@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -11,7 +12,12 @@ from infra.release.records import Release, last_release
 from tests.support.aws.engines import new_table
 from tests.support.proof.fixtures import dynoxide_on_disk, proof_engine
 from tests.support.proof.harness import App, Stage
+from tests.support.proof.size import size
 from tests.upgrade.data import Version
+
+_DAY_SECONDS: Final = 86_400.0
+
+collect_ignore = size(["test_stack.py"], [])  # it deploys three times
 
 __all__ = ["dynoxide_on_disk", "proof_engine"]
 
@@ -52,10 +58,20 @@ def stage(proof_engine: Engine, processes: tuple[App, App]) -> Iterator[Stage]:
 @pytest.fixture
 def old(stage: Stage) -> Version:
     """The last release."""
-    return Version(stage, stage.apps[0])
+    return _version(stage, stage.apps[0])
 
 
 @pytest.fixture
 def new(stage: Stage) -> Version:
     """The code under test."""
-    return Version(stage, stage.apps[1])
+    return _version(stage, stage.apps[1])
+
+
+def _version(stage: Stage, app: App) -> Version:
+    def expire(_: str) -> None:
+        """Run the schedule as if it were tomorrow."""
+        app.point(stage.env(), skew=_DAY_SECONDS)
+        app.expire()
+        app.point(stage.env())
+
+    return Version(app.url, stage.api_key, expire)

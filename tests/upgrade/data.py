@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tests.support.proof.harness import Answer, App, Link, Stage, rfc3339, starts
+from tests.support.proof.harness import Answer, Client, Link, rfc3339, starts
 
 RECIPIENT: Final = "ada@invitees.example"
-HOOK: Final = "https://hooks.example/admit-one"
-_DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass
@@ -35,13 +33,22 @@ class Data:
         return f"data-{self.number}"
 
 
+@dataclass
 class Version:
-    """One version of the code: a process of it, a client with an admin key and one without."""
+    """One version of the code: its URL, a client with an admin key and one without.
 
-    def __init__(self, stage: Stage, app: App) -> None:
-        self.stage, self.app = stage, app
-        self.team = stage.new_client(urls=[app.url], api_key=stage.api_key)
-        self.invitee = stage.new_client(urls=[app.url])
+    `expire` runs its expiry schedule until the link that expires after `expires_in` is marked.
+    """
+
+    url: str
+    api_key: str
+    expire: Callable[[str], None]
+    expires_in: timedelta = timedelta(hours=12)
+    hook: str = "https://hooks.example/admit-one"
+
+    def __post_init__(self) -> None:
+        self.team = Client([self.url], api_key=self.api_key)
+        self.invitee = Client([self.url])
 
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, status: int = 200
@@ -75,14 +82,14 @@ def write(version: Version, number: int) -> Data:
     data.event_type_id = version.call("POST", "/v1/event-types", event_type, status=201)["eventTypeId"]
     data.archived_id = version.call("POST", "/v1/event-types", event_type, status=201)["eventTypeId"]
     version.call("DELETE", f"/v1/event-types/{data.archived_id}", status=204)
-    hook = {"hostId": data.host_id, "url": HOOK, "events": ["link.used"]}
+    hook = {"hostId": data.host_id, "url": version.hook, "events": ["link.used"]}
     data.webhook_id = version.call("POST", "/v1/webhooks", hook, status=201)["webhookId"]
     version.call("POST", f"/v1/webhooks/{data.webhook_id}/rotate", {})
     far_off = {"start": "2039-01-01T00:00:00Z", "end": "2039-01-02T00:00:00Z"}
     version.call("PATCH", f"/v1/hosts/{data.host_id}", {"timeOff": [far_off]})
     _write_links(version, data)
     _write_bookings(version, data)
-    _expire(version)
+    version.expire(data.links["expired"].link_id)
     return data
 
 
@@ -100,7 +107,7 @@ def _write_links(version: Version, data: Data) -> None:
     link("unlimited", maxUsageCount=None)
     link("recipient", recipient={"name": "Ada", "email": RECIPIENT, "enforce": "email"})
     link("early", notBefore=rfc3339(now + timedelta(days=30)))
-    link("expired", expiresAt=rfc3339(now + timedelta(hours=12)))
+    link("expired", expiresAt=rfc3339(now + version.expires_in))
     revoked = link("revoked")
     version.call("POST", f"/v1/links/{revoked.link_id}/revoke")
     replaced = link("replaced")
@@ -137,14 +144,6 @@ def _write_bookings(version: Version, data: Data) -> None:
     bookings["erased"] = version.book(links["unlimited"], next(data.free))
     version.call("DELETE", f"/v1/bookings/{bookings['erased']['bookingId']}/personal-data")
     bookings["rolling"] = version.book(links["rolling"], next(data.free))
-
-
-def _expire(version: Version) -> None:
-    """Run the expiry schedule of this version as if it were tomorrow."""
-    env = version.stage.env()
-    version.app.point(env, skew=_DAY_SECONDS)
-    version.app.expire()
-    version.app.point(env)
 
 
 def use(version: Version, data: Data) -> None:
@@ -215,7 +214,7 @@ def _the_host_finds_and_changes_everything(version: Version, data: Data) -> None
     host = version.call("PATCH", f"/v1/hosts/{data.host_id}", {"name": "Ada King"})
     assert (host["publicName"], len(host["timeOff"])) == ("Ada", 1)
     hook = version.call("PATCH", f"/v1/webhooks/{data.webhook_id}", {"description": "Changed"})
-    assert (hook["url"], hook["events"]) == (HOOK, ["link.used"])
+    assert (hook["url"], hook["events"]) == (version.hook, ["link.used"])
     archived = version.call("GET", f"/v1/event-types?hostId={data.host_id}&archived=true")["eventTypes"]
     assert [each["eventTypeId"] for each in archived] == [data.archived_id]
     revoked = version.call("POST", f"/v1/links/{data.batch[0]}/revoke")

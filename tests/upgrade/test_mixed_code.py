@@ -95,7 +95,7 @@ def test_a_cancel_at_one_version_and_redeems_at_the_other_keep_the_count(
     for canceller, redeemer in ((old, new), (new, old)):
         [link] = stage.links(event_type, restoreUseOnCancel=True)
         made = canceller.book(link, next(slots))
-        clients = [redeemer.stage.new_client(urls=[redeemer.app.url]) for _ in range(8)]
+        clients = [stage.new_client(urls=[redeemer.url]) for _ in range(8)]
         answers = race(
             [
                 partial(canceller.own, made, "cancel"),

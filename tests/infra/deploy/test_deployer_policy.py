@@ -80,7 +80,7 @@ def test_roles_can_be_created_only_with_the_boundary_that_is_given() -> None:
 
 def test_every_role_of_the_stack_gets_the_boundary(template: dict[str, Any]) -> None:
     roles = {name: each for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Role"}
-    assert len(roles) == 17
+    assert len(roles) == 18
     assert {
         name for name, each in roles.items() if each["Properties"]["PermissionsBoundary"] != BOUNDARY
     } == set()

@@ -23,6 +23,7 @@ from infra.deploy.report import (
     concurrency_lines,
     found_lines,
     quota_line,
+    version_line,
     will_lines,
 )
 from infra.deploy.table import Difference
@@ -380,3 +381,17 @@ def test_the_time_of_a_stack_is_in_utc() -> None:
         get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: []),
     )
     assert f"{read_stack(cloudformation, 'admit-one-prod').changed:%H:%M}" == "09:30"
+
+
+@pytest.mark.parametrize(
+    ("stack", "line"),
+    [
+        (StackState("s"), "version: 1.2.0, the first one here"),
+        (StackState("s", "UPDATE_COMPLETE"), "version: before 0.2.0; this is 1.2.0"),
+        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.1.9"}), "version: 1.1.9; this is 1.2.0"),
+        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.10.0"}), "this is 1.2.0, an EARLIER one"),
+    ],
+)
+def test_the_versions_in_use_and_to_deploy_are_printed(stack: StackState, line: str) -> None:
+    """Going back is allowed, but nobody does it unawares."""
+    assert line in version_line(stack, {"Outputs": {"Version": {"Value": "1.2.0"}}})

@@ -22,12 +22,12 @@ from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from chalicelib.wire.problems import MEDIA_TYPE
 from infra.package.build import Package
+from infra.package.expand import expand
 from infra.package.functions import AUTHORIZER, DIRECT, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.package.gateway import RESPONSES, with_described_parameters
 from infra.package.metrics import REJECTING, failure_pattern
 from infra.package.monitoring import dead_letter_queues
 from infra.paths import ROOT
-from tests.infra.conftest import expand
 from tests.support.aws.filter_patterns import counts
 
 FUNCTION = "AWS::Serverless::Function"

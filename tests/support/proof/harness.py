@@ -187,7 +187,7 @@ class Apps:
 
 
 class Client:
-    """A client with its own connections, which sends each request to the next app process."""
+    """A client with its own connections, which sends each request to the next of `urls`, which may have a path."""
 
     def __init__(self, urls: Sequence[str], first: int = 0, api_key: str | None = None) -> None:
         self._urls = list(urls)
@@ -205,6 +205,7 @@ class Client:
         if connection is None:
             connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=LIMIT)
             self._connections[url] = connection
+        path = urllib.parse.urlsplit(url).path + path
         sent = {"Accept": "application/json", **(headers or {})}
         if self._api_key is not None:
             sent["Authorization"] = f"Bearer {self._api_key}"

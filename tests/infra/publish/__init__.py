@@ -1,0 +1,1 @@
+"""Tests of `make publish`: the published template, its buckets, and an installation from them."""
