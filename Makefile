@@ -87,7 +87,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 .PHONY: proof
 proof: $(INSTALLED) dynoxide java ## run the race, history, model and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
 	@rm -rf build/model
-	PROOF=large $(PY) -m pytest tests/proof tests/upgrade tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py tests/infra/publish \
+	PROOF=large $(PY) -m pytest tests/proof tests/upgrade tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py tests/deployed/test_acceptance.py tests/infra/publish \
 		tests/deployed/test_stopped_consumers.py tests/unit/event_types/test_slots.py -rP; status=$$?; $(SHOW_MODEL); exit $$status
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
@@ -180,6 +180,10 @@ deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes
 .PHONY: deployer-policy
 deployer-policy: $(RUN_INSTALLED) ## print the least permissions to deploy or restore a stage: STAGE=… [DOCUMENT=command|restore|execution|boundary] [ACCOUNT=…] [REGION=…] [BOUNDARY=arn] [DEPLOY_ROLE=arn]
 	@$(PY) -m infra.deploy.deployer_policy --stage "$(STAGE)" --document "$(or $(DOCUMENT),command)" --account "$(ACCOUNT)" --region "$(REGION)" --boundary "$(BOUNDARY)" --role "$(DEPLOY_ROLE)"
+
+.PHONY: acceptance
+acceptance: $(INSTALLED) ## test a deployed stage, clean up, and write a report (docs/acceptance.md): STAGE=… CONFIRM=… [DRILL=yes] [LINKS=100] [CLIENTS=16] | STAGE=… CLEAN=yes
+	@$(PY) -m tests.acceptance --stage "$(STAGE)" --confirm "$(call given,CONFIRM)" $(call yes,DRILL,--drill) $(call yes,CLEAN,--clean) $(if $(call given,LINKS),--links "$(LINKS)") $(if $(call given,CLIENTS),--clients "$(CLIENTS)")
 
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=… [LOSE=yes]
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)" $(call yes,LOSE,--lose)

@@ -1,4 +1,4 @@
-"""The main job over the deployed REST API: a link is created, opened, used once, and never again (P1)."""
+"""The main job over the deployed REST API: a link is created, opened, used once, and never again (P1, P7)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

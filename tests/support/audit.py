@@ -4,7 +4,7 @@ The audit is independent of the store: it computes keys, cells and statuses itse
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +41,23 @@ def dump(client: "DynamoDBClient", table: str) -> Dump:
         for raw in page["Items"]:
             item = {name: value_of(value) for name, value in raw.items()}
             found[item["pk"], item["sk"]] = item
+    return found
+
+
+def dump_of(client: "DynamoDBClient", table: str, partitions: Iterable[str]) -> Dump:
+    """Return every item of the given partitions by key, with consistent reads."""
+    found: Dump = {}
+    pages = client.get_paginator("query")
+    for partition in dict.fromkeys(partitions):
+        for page in pages.paginate(
+            TableName=table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+        ):
+            for raw in page["Items"]:
+                item = {name: value_of(value) for name, value in raw.items()}
+                found[item["pk"], item["sk"]] = item
     return found
 
 

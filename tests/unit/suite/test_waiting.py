@@ -30,6 +30,14 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "support/browser/visit.py": {"wait_for_timeout": "between two checks"},
     "e2e/test_console.py": {"wait_for_timeout": "between two checks"},
     "e2e/test_console_requests.py": {"wait_for_timeout": "between two checks"},
+    "acceptance/execute.py": {"monotonic": "the report has the duration of each step"},
+    "acceptance/run.py": {
+        "monotonic": "the report has latencies; none is asserted",
+        "sleep": "between two checks, and as a 429 asks for",
+    },
+    "acceptance/steps/drill.py": {
+        "sleep": "waits for what only time brings: idle functions, restorable moments"
+    },
     "support/proof/harness.py": {"sleep": "the app's own pause between attempts"},
     "proof/test_restore_size.py": {
         "monotonic": "in `make proof`, a restore's step must end before its timeout"

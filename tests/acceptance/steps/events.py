@@ -1,0 +1,103 @@
+"""Events on the bus, and webhooks at a receiver that this run created."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import standardwebhooks
+
+from tests.acceptance.run import Run, starts
+from tests.support.event_schemas import faults_of
+
+_EXPECTED: Final = {
+    "link.created",
+    "link.used",
+    "link.revoked",
+    "booking.confirmed",
+    "booking.rescheduled",
+    "booking.cancelled",
+}
+
+
+def events(run: Run) -> Iterator[str]:
+    """Cause each kind of change, and wait for its event."""
+    host = run.host()
+    event_type = run.event_type(host)
+    link, revoked = run.make_links(event_type, 2)
+    slots = starts(2)
+    booked = run.redeem(link, slots[0]).json()
+    own = f"/b/{booked['url'].rpartition('/')[2]}"
+    moved = run.send("POST", f"{own}/reschedule", json={"start": slots[1].isoformat().replace("+00:00", "Z")})
+    assert moved.status_code == 200, moved.text
+    assert run.send("POST", f"{own}/cancel", json={}).status_code == 200
+    run.team("POST", f"/v1/links/{revoked.link_id}/revoke")
+    with run.timed("from a change to its event on the bus"):
+        for kind in sorted(_EXPECTED):
+            run.wait_for_event(partial(_is, kind, host))
+    mine = [event for event in run.events if event["hostId"] == host]
+    faults = [fault for event in run.events for fault in faults_of(event)]
+    assert not faults, faults[:3]
+    yield f"{len({event['type'] for event in run.events})} kinds, {len(run.events)} events, all as their schemas say"
+    ids = {event["id"] for event in mine}
+    of_link = [event for event in mine if event.get("linkId") == link.link_id]
+    assert {event["type"] for event in of_link} >= {"link.created", "link.used", "booking.confirmed"}
+    yield f"{len(mine)} events of one host, {len(mine) - len(ids)} of them repeats"
+    run.notes.append(
+        "events:source with several entries in one PutEvents: allowed, because these events arrived"
+    )
+
+
+def webhooks(run: Run) -> Iterator[str]:
+    """Receive an event after a failure, verify its signature, replay it, rotate the secret."""
+    run.require("function URL")
+    host = run.host()
+    hook = run.team("POST", "/v1/webhooks", {
+        "hostId": host, "url": run.target.webhook_url(run.helper["ReceiverUrl"]), "events": ["link.used"],
+    })  # fmt: skip
+    run.webhooks.append(hook["webhookId"])
+    run.secrets.append(hook["secret"].removeprefix("whsec_"))
+    path = f"/v1/webhooks/{hook['webhookId']}"
+    [link] = run.make_links(run.event_type(host))
+    assert run.redeem(link, starts(1)[0]).status_code == 201
+    received = run.wait_until(lambda: run.take("Received"))
+    assert received[0]["status"] == 500
+    event = _verified(hook["secret"], received[0])
+    assert event["linkId"] == link.link_id
+    assert link.token not in received[0]["body"]
+    yield "signed as Standard Webhooks says; the first attempt got a 500"
+    _answer_with(run, 204)
+    with run.timed("from a webhook's failure to its successful retry"):
+        retried = run.wait_until(lambda: run.take("Received"))
+    assert retried[-1]["headers"]["webhook-id"] == received[0]["headers"]["webhook-id"]
+
+    def delivered() -> list[dict[str, Any]]:
+        rows = run.team("GET", f"{path}/deliveries")["deliveries"]
+        return [row for row in rows if row["status"] == "delivered"]
+
+    [delivery] = run.wait_until(delivered)
+    yield f"retried and delivered after {len(delivery['attempts'])} attempts"
+    rotated = run.team("POST", f"{path}/rotate", {})
+    run.secrets.append(rotated["secret"].removeprefix("whsec_"))
+    run.team("POST", f"{path}/replay", {"deliveryId": delivery["deliveryId"]})
+    [again] = run.wait_until(lambda: run.take("Received"))
+    for secret in (hook["secret"], rotated["secret"]):
+        assert _verified(secret, again)["id"] == event["id"]
+    yield "replayed; during the overlap both secrets verify it"
+    run.team("DELETE", path)
+
+
+def _is(kind: str, host: str, event: dict[str, Any]) -> bool:
+    return bool(event["type"] == kind and event["hostId"] == host)
+
+
+def _verified(secret: str, request: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = standardwebhooks.Webhook(secret).verify(request["body"], request["headers"])
+    return found
+
+
+def _answer_with(run: Run, status: int) -> None:
+    """Let the receiver answer with a status from now on."""
+    client, name = run.target.client("lambda"), run.helper["Receiver"]
+    variables = {"QUEUE": run.helper["Received"], "STATUS": str(status)}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)

@@ -1,0 +1,184 @@
+"""`make acceptance`, with few links and clients, on the deployed stack; and what makes its steps fail (P1, P6, P7)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from infra.stack.account import open_account
+from infra.stack.stage import Stage
+from tests.acceptance.cleanup import clean_up
+from tests.acceptance.execute import AcceptanceError, check, execute
+from tests.acceptance.meter import Meter
+from tests.acceptance.report import FAILED, PASSED, SKIPPED
+from tests.acceptance.run import Run, new_run_id, starts
+from tests.acceptance.state import State, unfinished
+from tests.acceptance.steps import STEPS
+from tests.acceptance.target import Target
+from tests.deployed.conftest import NAME, Stack
+from tests.support.audit import dump
+from tests.support.aws.dynamodb_client import plain_client
+from tests.support.proof.size import size
+
+# What ministack can't do, and why the step or its part is skipped by name.
+CANNOT = {
+    "SES feedback": "ministack's SES publishes no bounces and complaints",
+    "alarm evaluation": "ministack does not evaluate alarms",
+    "JSON logs": "ministack does not format logs as Lambda does",
+    "freezing functions": "ministack freezes no function",
+    "restores": "ministack's CloudFormation has no archive",
+    "destroying the stage": "other tests use this stack",
+}
+STAGE = NAME.removeprefix("admit-one-")
+
+
+@pytest.fixture
+def make_run(stack: Stack, tmp_path: Path) -> Any:
+    def make(limit: float = 1.0, links: int = size(4, 100), clients: int = size(4, 16)) -> Run:
+        meter = Meter(limit)
+        endpoint = stack.engine.endpoint_url
+
+        def webhook_url(function_url: str) -> str:
+            return f"{endpoint}/_aws/lambda-url/{(urlsplit(function_url).hostname or '').partition('.')[0]}/"
+
+        account = open_account({"AWS_REGION": "us-east-1"})
+        target = Target(account, Stage(STAGE), meter, stack.api_url, webhook_url, CANNOT, poll_seconds=0.1)
+        return Run(target, meter, State(STAGE, new_run_id(), folder=tmp_path), links, clients)
+
+    return make
+
+
+def of_run(stack: Stack, run: Run) -> list[str]:
+    """Return the items that name the run or one of its hosts."""
+    items = dump(plain_client(stack.engine.endpoint_url), stack.outputs["TableName"])
+    marks = [run.state.name, *run.hosts]
+    return [
+        f"{key}"
+        for key, item in items.items()
+        if any(mark in json.dumps(item, default=str) for mark in marks)
+    ]
+
+
+def test_a_whole_run_passes_and_leaves_nothing(stack: Stack, make_run: Any) -> None:
+    """Each step passes, or is skipped for a reason that is listed here; the table is as before."""
+    run = make_run()
+    check(run)
+    results, text = execute(run, print, drill=True)
+
+    outcomes = {each.name: each.outcome for each in results}
+    assert [name for name, outcome in outcomes.items() if outcome == FAILED] == [], text
+    assert {name for name, outcome in outcomes.items() if outcome == SKIPPED} == {
+        "idle",
+        "restore",
+        "destroy",
+    }
+    assert set(outcomes) == {step.name for step in STEPS} | {"clean-up"}
+    assert all(each.lines for each in results)
+    for step in STEPS:
+        assert f"| {step.name}: {step.what} | {outcomes[step.name]} |" in text
+    assert of_run(stack, run) == []
+    assert unfinished(STAGE, run.state.folder) == []
+    assert run.meter.dollars < run.meter.limit
+    stacks = stack.client("cloudformation").list_stacks()["StackSummaries"]
+    assert [
+        each
+        for each in stacks
+        if run.state.run in each["StackName"] and each["StackStatus"] != "DELETE_COMPLETE"
+    ] == []
+
+
+def only(*names: str) -> list[Any]:
+    return [step for step in STEPS if step.name in names]
+
+
+def outcome_of(results: list[Any], name: str) -> tuple[str, str]:
+    [found] = [each for each in results if each.name == name]
+    return found.outcome, "; ".join(found.lines)
+
+
+def test_a_run_that_gets_too_expensive_stops_and_cleans_up(stack: Stack, make_run: Any) -> None:
+    """The limit is checked before each call, not after the bill."""
+    run = make_run(limit=0.02, links=20, clients=8)
+    with pytest.raises(AcceptanceError, match="more than its limit"):
+        check(run)
+    results, _ = execute(run, print, steps=only("sign in", "main job", "races"))
+    outcome, line = outcome_of(results, "cost")
+    assert (outcome, "would cost more than $0.014" in line) == (FAILED, True)
+    assert outcome_of(results, "clean-up")[0] == PASSED
+    assert of_run(stack, run) == []
+
+
+def test_a_second_booking_of_a_link_fails_the_audit(stack: Stack, make_run: Any) -> None:
+    """P1: an audit that could not see a broken promise would prove nothing."""
+    del stack
+    run = make_run(links=1, clients=2)
+
+    def plant(run: Run) -> Iterator[str]:
+        [link] = run.make_links(run.event_type(run.host()))
+        booked = run.redeem(link, starts(1)[0]).json()
+        client, table = run.target.client("dynamodb"), run.target.outputs["TableName"]
+        at = {"pk": {"S": f"BOOKING#{booked['bookingId']}"}, "sk": {"S": "BOOKING"}}
+        item = client.get_item(TableName=table, Key=at)["Item"]
+        other = "bkg_" + "a" * 26
+        sort = item["listSort"]["S"].partition("#")[0] + f"#{other}"
+        client.put_item(
+            TableName=table, Item={**item, "pk": {"S": f"BOOKING#{other}"}, "listSort": {"S": sort}}
+        )
+        yield "planted"
+
+    steps = only("sign in", "audit")
+    steps.insert(1, type(steps[0])("planted bug", "a second booking", plant))
+    results, _ = execute(run, print, steps=steps)
+    outcome, line = outcome_of(results, "audit")
+    assert outcome == FAILED
+    assert "bookings" in line
+    assert outcome_of(results, "clean-up")[0] == PASSED
+
+
+def test_a_secret_in_a_log_fails_the_step(make_run: Any) -> None:
+    """P7."""
+    run = make_run()
+    run.secrets.append("START RequestId")  # every function's log has it
+    results, _ = execute(run, print, steps=only("sign in", "logs"))
+    outcome, line = outcome_of(results, "logs")
+    assert (outcome, "secrets of this run are in the logs" in line) == (FAILED, True)
+
+
+def test_a_killed_run_is_cleaned_up_later(stack: Stack, make_run: Any) -> None:
+    """Only the file is left of it, which was written before anything was created."""
+    run = make_run()
+    run.state.save()
+    [*_] = only("sign in")[0].act(run)
+    [link] = run.make_links(run.event_type(run.host()))
+    assert run.redeem(link, starts(1)[0]).status_code == 201
+    run.create_helper()
+
+    [state] = unfinished(STAGE, run.state.folder)
+    assert (state.run, state.helper) == (run.state.run, run.state.helper)
+    later = make_run()
+    later.state = state
+    lines = list(clean_up(later))
+
+    assert any("1 hosts" in line for line in lines), lines
+    assert of_run(stack, run) == []
+    assert unfinished(STAGE, run.state.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"BookingsClosed": "yes"}, "Bookings are closed"),
+        ({"WafRateLimit": "10"}, "it would block them"),
+        ({"ThrottleRate": "10"}, "below 50 requests"),
+    ],
+)
+def test_a_stage_that_a_run_would_break_on_is_refused(
+    make_run: Any, parameters: dict[str, str], reason: str
+) -> None:
+    run = make_run()
+    run.target.__dict__["parameters"] = parameters
+    with pytest.raises(AcceptanceError, match=reason):
+        check(run)
