@@ -45,7 +45,7 @@ key: $(RUN_INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admi
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
 .PHONY: admin
-admin: $(RUN_INSTALLED) ## create an admin key with a stage's function make_admin, with no access to its table: STAGE=… NAME=…
+admin: $(RUN_INSTALLED) ## create an admin key with a stage's function make_admin, without access to its table: STAGE=… NAME=…
 	@$(PY) -m infra.operate.admin --stage "$(STAGE)" --name "$(call given,NAME)"
 
 keys: $(RUN_INSTALLED) ## list API keys: [STAGE=…]

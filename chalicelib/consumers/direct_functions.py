@@ -1,4 +1,4 @@
-"""The direct functions, invoked by name: generate, list, redeem and revoke links, make a key (docs/commands.md)."""
+"""The direct functions, invoked by name: generate, list, redeem and revoke links; make a key (docs/commands.md)."""
 
 import functools
 import json

@@ -50,14 +50,14 @@ Key = tuple[str, str]
 
 
 NEEDS: Final = "needs"
-"""An optional string set of an item: attributes that older code must not ignore, because they limit what it allows."""
+"""An optional string set: names of what older code must not ignore, because it limits what the item allows."""
 
 KNOWN_NEEDS: Final[frozenset[str]] = frozenset()
 """The names in `needs` that this code respects (docs/adr/0033-newer-items.md)."""
 
 
 def is_understood(raw: Mapping[str, Any]) -> bool:
-    """Return whether this code respects everything that an item needs; if not, newer code has written the item."""
+    """Return whether this code knows every name in an item's `needs`; if not, newer code has written the item."""
     needs = raw.get(NEEDS)
     return needs is None or KNOWN_NEEDS.issuperset(needs["SS"])
 
@@ -85,7 +85,7 @@ class Item(Model):
 
     @classmethod
     def of_any_version(cls, data: dict[str, Any]) -> Self:
-        """Return an item, without what only newer code knows: for events, and for writes that can't allow more."""
+        """Return the item even if it needs newer code. Only for events, and for writes that can't allow more."""
         return super().from_raw_data(data)
 
     @property

@@ -116,9 +116,9 @@ class Table:
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """Return the items that exist, in their current state, in the requested order, without those of newer code.
+        """Return the items that exist, in their current state, in the requested order.
 
-        Raises the errors of `get_many`.
+        Items that need newer code are left out. Raises the errors of `get_many`.
         """
         wanted = list(keys)
         found = self.get_many(wanted)

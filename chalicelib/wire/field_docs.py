@@ -329,7 +329,7 @@ FIELDS: Final[dict[str, str]] = {
     "to": "The end of the range, exclusive.",
     "usageCount": "How many of the link's uses are taken.",
     "usedAt": "When the link's last use was taken, or null.",
-    "version": "Three numbers, such as 0.2.0; with `.dev0`, code that was not released.",
+    "version": "The version, such as `0.2.0`. A version that ends with `.dev0` was not released.",
     "warnings": "Why nobody can book with the saved settings; empty if somebody can. At most 20.",
     "weekly": "Hours that repeat every week, up to 100 entries.",
 }

@@ -119,8 +119,8 @@ def remove_old(account: Account, bucket: str, prefix: str, keep: Collection[str]
 def protect_bucket(s3: Any, name: str, account_id: str, *, keep_public_access: bool = False) -> None:
     """Make a bucket private, and require TLS. A bucket that was created but not protected gets it now.
 
-    Statements of its policy and lifecycle rules that somebody added stay. With `keep_public_access`, a bucket whose
-    public access is already set keeps that setting.
+    Statements of its policy and lifecycle rules that somebody added stay. With `keep_public_access`, a bucket that
+    already has a public access setting keeps it.
     """
     owner = {"Bucket": name, "ExpectedBucketOwner": account_id}
     for read, write, settings in _SETTINGS:

@@ -32,16 +32,16 @@ def found_lines(
 
 
 def version_line(stack: StackState, template: Mapping[str, Any]) -> str:
-    """Return the line about the version that the stack runs and the one that is deployed."""
+    """Return the line about the version that the stack runs and the one that will be deployed."""
     new = template["Outputs"]["Version"]["Value"]
     if stack.status is None:
-        return f"version: {new}, the first one here"
+        return f"version: {new} will be the first"
     old = stack.outputs.get("Version")
     if old is None:
-        return f"version: before 0.2.0; this is {new}"
+        return f"version: older than 0.2.0; will be {new}"
     if as_numbers(new) < as_numbers(old):
-        return f"version: {old}; this is {new}, an EARLIER one: see docs/install.md, Go back to the previous release"
-    return f"version: {old}; this is {new}"
+        return f"version: {old}; will be {new}, an EARLIER one: see docs/install.md, Go back to the previous release"
+    return f"version: {old}; will be {new}"
 
 
 def quota_line(quota: LambdaQuota | None) -> str:

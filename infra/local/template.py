@@ -66,7 +66,7 @@ def _referred(value: Any) -> set[str]:
 def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template with API Gateway's own responses as resources, the only form that ministack supports.
 
-    A deployment takes the responses that exist, so it comes after them.
+    A deployment's snapshot contains only responses that exist, so it depends on them.
     """
     resources = dict(template["Resources"])
     api = resources["RestAPI"]["Properties"]

@@ -18,7 +18,7 @@ FUNCTION: Final = "MakeAdminFunction"
 
 
 class AdminError(CommandError):
-    """The function created no key. The message contains its reason."""
+    """The function returned no key; after a timeout, one may exist. The message contains the reason."""
 
 
 def make_admin(account: Account, stage: Stage, name: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def make_admin(account: Account, stage: Stage, name: str) -> dict[str, Any]:
 
 
 def _reason(result: dict[str, Any]) -> str:
-    """Return the problem of a failed call, or what Lambda says of a function that stopped."""
+    """Return the problem that the function raised, or Lambda's message if it crashed or timed out."""
     message = str(result.get("errorMessage", result))
     try:
         problem = json.loads(message)

@@ -74,7 +74,7 @@ def _function_alarms(names: Sequence[str]) -> Iterable[Alarm]:
     yield Alarm(
         name="DirectFunctionsErrors",
         what=f"One of {', '.join(sorted(DIRECT))} failed, timed out or ran out of memory.",
-        to_do="The caller can retry. Find the failure in the four functions' logs and fix the cause.",
+        to_do="The caller can retry. Find the failure in these functions' logs and fix the cause.",
         heading=heading, namespace=NAMESPACE, metric=DIRECT_FAILURES, statistic="Sum", above=0,
     )  # fmt: skip
     yield Alarm(

@@ -121,7 +121,7 @@ def _template(path: Path, target: Target) -> str:
             properties = resource["Properties"]
             properties["Tags"].pop(
                 "aws-chalice"
-            )  # it names the stage, so each stage would have another template
+            )  # it names the stage, and the template must be the same for every stage
             if not properties["Tags"]:
                 del properties["Tags"]
             if not target.native:  # Chalice names the version that runs it

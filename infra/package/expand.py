@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 
 def expand(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template without SAM's transform. The functions' code is in the bucket `bucket`, with the key `key`."""
+    """Return a template with SAM's transform applied. The functions' code has the placeholders `bucket` and `key`."""
     from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
     from samtranslator.translator.transform import transform
 
@@ -18,6 +18,6 @@ def expand(template: Mapping[str, Any]) -> dict[str, Any]:
             resource["Properties"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}
     with patch.dict(
         os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}
-    ):  # SAM reads it, and uses it for nothing here
+    ):  # SAM requires a region; this template doesn't depend on it
         plain: dict[str, Any] = transform(whole, {}, ManagedPolicyLoader(None))
     return plain

@@ -1,1 +1,1 @@
-"""Publish a release: regional buckets from which the AWS console installs a stack, without a clone."""
+"""Publish a release to regional buckets, from which teams install a stack without a clone."""

@@ -102,10 +102,10 @@ def put_new(
     owner: Mapping[str, str],
     same: Callable[[bytes], bool] | None = None,
 ) -> bool:
-    """Put an object that must not change any more; return whether it is new. Raise `PublishError` for other content.
+    """Put an object unless it exists; return whether it is new. Raise `PublishError` if it exists with other content.
 
-    Stacks refer to published objects, and a rollback reads them again. `same` says whether an existing object may stay;
-    without it, its bytes must be equal.
+    Stacks refer to published objects, and a rollback reads them again. `same` returns whether an existing object with
+    other bytes may stay.
     """
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*", **owner)
@@ -130,7 +130,7 @@ def _set_readers(s3: Any, owner: Mapping[str, str], readers: Readers, account: A
     statement = readers.statement(owner["Bucket"], account.session.get_partition_for_region(account.region))
     kept = [each for each in found if each.get("Sid") != _READERS]
     policy["Statement"] = [*kept, *([statement] if statement else [])]
-    # A policy for everybody is accepted only if public policies are not blocked, and the other way around.
+    # S3 rejects a public policy while they are blocked: unblock before adding one, and block after removing it.
     block = {
         "BlockPublicAcls": True,
         "IgnorePublicAcls": True,

@@ -1,4 +1,4 @@
-"""`make publish`: put a release into a bucket in each region, and write the URLs that install it.
+"""`make publish`: put a release into a bucket in each region, and print the URLs that install it.
 
 Usage: python -m infra.publish.publish --version 0.2.0 --bucket acme [--regions "eu-central-1 us-east-1"] [--readers …]
 """
@@ -51,7 +51,7 @@ def publish(
 ) -> list[Published]:
     """Put a package and its template into the bucket `<prefix>-<region>` of each region; return where they are.
 
-    What is published already is compared and not written again. Raise `PublishError`, `ClientError`.
+    Objects that exist are compared and not written again. Raise `PublishError`, `ClientError`.
     """
     _check_prefix(prefix)
     version = package.version
@@ -65,10 +65,10 @@ def publish(
         s3, owner = there.client("s3"), {"ExpectedBucketOwner": account.account_id}
         template_key = f"{FOLDER}{version}/admit-one.json"
         new = put_new(s3, bucket, key, archive, owner)  # before the template that refers to it
-        # A later version of this command may write another template for the same zip; the published one stays.
+        # A later version of this command may generate another template for the same zip; the published one stays.
         new = put_new(s3, bucket, template_key, template, owner, same=lambda it: key.encode() in it) or new
         url = f"{s3.meta.endpoint_url}/{bucket}/{template_key}"
-        say(f"{region}: {'published' if new else 'was published before, and is the same'}: {url}")
+        say(f"{region}: {'published' if new else 'already published, unchanged'}: {url}")
         done.append(Published(region, url, quick_create_url(region, url)))
     return done
 
@@ -88,9 +88,9 @@ def install_text(version: str, published: Sequence[Published]) -> str:
 
 
 def released_package(release: Release, folder: Path) -> Package:
-    """Return the package of a release: that of `make release` if it is still here, else one that is built in `folder`.
+    """Return a release's package: the one that `make release` wrote, if it is here, else one that is built in `folder`.
 
-    Raise `PublishError` if its bytes are not those of the record.
+    Raise `PublishError` if its zip is not the recorded one.
     """
     made = BUILD / "releases" / release.version
     package = Package(
@@ -100,8 +100,8 @@ def released_package(release: Release, folder: Path) -> Package:
         package = package_of_tree(release.tree, folder, stage=release.stage)
     if package.digest != release.zip:
         raise PublishError(
-            f"This machine builds another zip of {release.version} than its record has; make release-check "
-            f"VERSION={release.version} says why. Publish from a machine that builds the same one."
+            f"This machine builds another zip of {release.version} than the recorded one. Run make release-check "
+            f"VERSION={release.version} to find the reason, and publish from a machine that builds the recorded zip."
         )
     return package
 
@@ -110,8 +110,8 @@ def _check_prefix(prefix: str) -> None:
     allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-")
     if not (3 <= len(prefix) <= _MAX_PREFIX and set(prefix) <= allowed and prefix[0] != "-"):
         raise PublishError(
-            f"BUCKET={prefix!r} must have 3 to {_MAX_PREFIX} lower-case letters, digits and hyphens. The region is "
-            "added to it: BUCKET=acme-releases gives acme-releases-eu-central-1."
+            f"BUCKET={prefix!r} must have 3 to {_MAX_PREFIX} lower-case letters, digits and hyphens, and not begin "
+            "with a hyphen. The region is added to it: BUCKET=acme-releases gives acme-releases-eu-central-1."
         )
 
 
@@ -133,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         readers, release = parse_readers(given.readers), release_of(given.version)
         if readers and readers.everybody and given.confirm != PUBLIC:
-            raise PublishError("Everybody could read these objects. To confirm, add CONFIRM=public.")
+            raise PublishError(
+                "READERS=public lets everybody read the published objects. To confirm, add CONFIRM=public."
+            )
         with explained(), tempfile.TemporaryDirectory() as folder:
             account = open_account()
             print(f"Account {account.account_id}, as {account.identity}")
@@ -148,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page.write_text(install_text(given.version, done))
     for each in done:
         print(f"Install in {each.region}: {each.install_url}")
-    print(f"{page.relative_to(BUILD.parent)} has these links and the steps of an installation.")
+    print(f"{page.relative_to(BUILD.parent)} contains these links and the installation steps.")
     return 0
 
 

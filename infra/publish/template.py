@@ -2,7 +2,7 @@
 
 It differs from the one of `make deploy` where that command changes the template itself: the API's deployments, and the
 concurrency in an account with a small Lambda quota. All other logical ids are the same, so that each way of deploying
-can update a stack of the other.
+can update the other's stacks.
 """
 
 import json
@@ -15,7 +15,7 @@ from infra.package.build import Package
 from infra.package.expand import expand
 
 MAX_BYTES: Final = 460_800
-"""The limit of a template that CloudFormation reads by URL is 1 MB; Terraform's documentation gives this one."""
+"""CloudFormation reads up to 1 MB from a URL; Terraform's documentation gives this lower limit."""
 
 _CONSOLE: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("console.json").read_text())
 _SMALL: Final = LambdaQuota(10, 10)  # of a new AWS account
@@ -49,10 +49,10 @@ def _limit_if_small(properties: dict[str, Any], small: Mapping[str, Any]) -> Non
 
 
 def _deploy_again_if_parameters_change(whole: dict[str, Any]) -> None:
-    """Replace the API's deployment by four, of which the parameters choose one.
+    """Replace the API's deployment with four, of which the parameters choose one.
 
-    A stage serves a snapshot of the API, and these two parameters change the API. A deployment that starts to exist
-    makes a new snapshot.
+    A stage serves a snapshot of the API, and these two parameters change the API. Creating a deployment takes a new
+    snapshot.
     """
     resources, conditions = whole["Resources"], whole["Conditions"]
     [(name, deployment)] = [each for each in resources.items() if each[1]["Type"] == _DEPLOYMENT]

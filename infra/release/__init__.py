@@ -1,1 +1,1 @@
-"""Releases: their versions, their records, what a new one may change, and builds that anybody can repeat."""
+"""Releases: their versions, their records, what a new one may change, and reproducible builds."""

@@ -36,11 +36,13 @@ def announced_changes(changelog: str, since: str) -> str:
 
 
 def released(changelog: str, version: str, day: date) -> str:
-    """Return a changelog whose unreleased entries are those of a version. Raise `ReleaseError` if there are none."""
+    """Return the changelog with its unreleased entries under a version. Raise `ReleaseError` if it has none."""
     section = section_of(changelog, "Unreleased")
     if not section:
-        raise ReleaseError('CHANGELOG.md has no entries under "Unreleased": there is nothing to release.')
+        raise ReleaseError('CHANGELOG.md has no entries under "Unreleased", so there is nothing to release.')
     unknown = [group for group in groups_of(section) if group not in GROUPS]
     if unknown:
-        raise ReleaseError(f'CHANGELOG.md: "{unknown[0]}" is not one of {", ".join(GROUPS)}.')
+        raise ReleaseError(
+            f'CHANGELOG.md: the group "{unknown[0]}" is not one of {", ".join(GROUPS)}. Rename it.'
+        )
     return changelog.replace(UNRELEASED, f"{UNRELEASED}\n\n## {version} - {day.isoformat()}", 1)

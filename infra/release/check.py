@@ -16,9 +16,9 @@ from infra.release.records import Release, ReleaseError, record_of, release_of
 
 
 def check_release(release: Release, folder: Path) -> str:
-    """Build a release in the new `folder`, and return what was found equal. Raise `ReleaseError` for a difference.
+    """Build a release in the new `folder`, and return which parts are equal. Raise `ReleaseError` for a difference.
 
-    If this machine compiles with another patch release of Python than the release was, .pyc files are not compared.
+    If this machine compiles with another Python than the recorded one, .pyc files are not compared.
     """
     package = package_of_tree(release.tree, folder, stage=release.stage)
     python = compiler_version(package)
@@ -31,8 +31,8 @@ def check_release(release: Release, folder: Path) -> str:
     different = [name for name in names if getattr(built, name) != getattr(release, name)]
     if different:
         raise ReleaseError(
-            f"Release {release.version}, built again from the tree {release.tree}, has another {different[0]} than "
-            f"infra/releases/{release.version}.json says. Do not publish this build."
+            f"Release {release.version}, built again from the tree {release.tree}, has another {different[0]} than its "
+            f"record, infra/releases/{release.version}.json. Do not publish this build."
         )
     if comparable:
         return f"{release.version}: zip and template are byte for byte those of the record (sha256 {release.zip})."
@@ -42,7 +42,7 @@ def check_release(release: Release, folder: Path) -> str:
         else "this Python compresses with zlib-ng"
     )
     return (
-        f"{release.version}: the template and the zip's files are equal; .pyc files and zip were not compared, because "
+        f"{release.version}: the template and the zip's files are equal. .pyc files and zip were not compared, because "
         f"{reason}."
     )
 

@@ -1,4 +1,4 @@
-"""What a release may not change, because a running stack would lose data or callers by it.
+"""What a release may not change, because a running stack would lose data or callers.
 
 CloudFormation replaces a resource whose name, type or create-only property changes: the new one is empty. The lists of
 these properties are those of CloudFormation's resource schemas (docs/adr/0032-releases.md).
@@ -170,7 +170,7 @@ def _refused_table(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
                 + (
                     "The outbox would lose its place in the stream."
                     if key == "stream"
-                    else "Items would never expire."
+                    else "DynamoDB would no longer delete expired items."
                 )
                 + " Keep it."
             )
@@ -215,14 +215,14 @@ def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _loss(kind: str, name: str) -> str:
-    """Return what a stack loses with a resource of a type."""
+    """Return what a stack would lose if a resource of this type were replaced."""
     return {
         "AWS::DynamoDB::Table": "The new table would be empty: every link would stop working.",
-        "AWS::Events::Archive": "The new archive would be empty: a restore could not replay the events before.",
-        "AWS::Events::EventBus": "Rules of other teams on the old bus would get no more events.",
+        "AWS::Events::Archive": "The new archive would be empty: a restore could not replay earlier events.",
+        "AWS::Events::EventBus": "Other teams' rules on the old bus would get no more events.",
         "AWS::Logs::LogGroup": "The log lines of before would be deleted or left behind.",
         "AWS::S3::Bucket": "The objects of the old bucket would be left behind.",
-        "AWS::SES::ConfigurationSet": "Emails that are being sent would have no feedback.",
+        "AWS::SES::ConfigurationSet": "Feedback on emails that were already sent would be lost.",
         "AWS::SNS::Topic": "Its subscriptions would be lost, and nobody would get alarms.",
         "AWS::SQS::Queue": f"Messages of the old {name} would stay in a queue that nobody reads.",
         "AWS::SecretsManager::Secret": "The new signing keys would make every link invalid.",

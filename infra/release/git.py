@@ -1,4 +1,4 @@
-"""Trees of the repository's history, which have the same ids after commits are rewritten, and without tags."""
+"""Trees of the repository's history: their ids don't change when commits are rewritten, and need no tags."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from infra.paths import ROOT
 
 
 class GitError(CommandError):
-    """Git has failed. The message contains the end of its output."""
+    """A git command failed. The message contains the end of its output."""
 
 
 def git(*arguments: str, root: Path = ROOT, index: Path | None = None, text: str | None = None) -> str:

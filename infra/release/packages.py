@@ -1,4 +1,4 @@
-"""Packages of trees of the repository, each built by that tree's own code in a process of its own."""
+"""Packages of trees of the repository, each built by that tree's own code in a separate process."""
 
 import hashlib
 import os
@@ -85,7 +85,7 @@ def difference(one: Package, other: Package) -> str | None:
 
 
 def compression_is_usual() -> bool:
-    """Return whether this Python compresses as zlib does; zlib-ng writes other bytes for the same content."""
+    """Return whether this Python compresses to the same bytes as zlib; zlib-ng does not."""
     return not hasattr(zlib, "ZLIBNG_VERSION") and f"{zlib.crc32(zlib.compress(_SAMPLE, 9)):08x}" == _DEFLATED
 
 

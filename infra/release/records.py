@@ -1,4 +1,4 @@
-"""The record of each release, `infra/releases/<version>.json`: what it was built from, and what it may not change.
+"""Records of releases, `infra/releases/<version>.json`: what was built, and what later releases may not change.
 
 A record names the tree that was built and not a commit, because a commit's id changes when commits are rewritten.
 """
@@ -21,7 +21,7 @@ RECORDS: Final = ROOT / "infra" / "releases"
 
 
 class ReleaseError(CommandError):
-    """A release can't be made or repeated. The message contains the reason and what to do."""
+    """A release can't be made or built again. The message contains the reason and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """`make release`: check, build twice, commit and tag a new version, and record what it was built from.
 
-Usage: python -m infra.release.release --version 0.2.0 [--plan]. Nothing leaves this machine: pushing and publishing are
-commands of their own, which it prints at the end.
+Usage: python -m infra.release.release --version 0.2.0 [--plan]. It pushes and publishes nothing, and prints
+the commands for both at the end.
 """
 
 import argparse
@@ -75,7 +75,7 @@ class Repository:
 
 
 def check(repository: Repository, version: str, folder: Path) -> None:
-    """Raise `ReleaseError` if a version can't be released from the working tree. Change nothing in the repository."""
+    """Raise `ReleaseError` if a version can't be released from the working tree. The repository stays unchanged."""
     if not _VERSION.fullmatch(version):
         raise ReleaseError(
             f"{version!r} is not a version: it must have three numbers, such as VERSION=0.2.0."
@@ -87,11 +87,13 @@ def check(repository: Repository, version: str, folder: Path) -> None:
         )
     if repository.git("status", "--porcelain"):
         raise ReleaseError(
-            "The working tree has changes that are not committed. Commit or remove them first."
+            "The working tree has changes that are not committed. Commit or discard them first."
         )
     branch = repository.git("branch", "--show-current")
     if branch != _BRANCH:
-        raise ReleaseError(f"The branch is {branch or 'none'}: releases are made on {_BRANCH}.")
+        raise ReleaseError(
+            f"The branch is {branch or 'none'}: releases are made on {_BRANCH}. Check out {_BRANCH}."
+        )
     if repository.git("tag", "--list", f"v{version}"):
         raise ReleaseError(f"The tag v{version} exists. Choose a larger version.")
     if not compression_is_usual():
@@ -152,10 +154,10 @@ def _commit_and_build(
     different = difference(package, again)
     if different:
         raise ReleaseError(
-            f"Two builds of this tree differ in {different}, so nobody could repeat the release."
+            f"Two builds of this tree differ in {different}, so the release would not be reproducible."
         )
     if package.version != version:
-        raise ReleaseError(f"The built package says that its version is {package.version}.")
+        raise ReleaseError(f"The built package has the version {package.version}, not {version}.")
     return package, tree
 
 
@@ -197,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     print(
-        f"build/releases/{given.version} has the zip, the template, the release's text and their digests. Next:"
+        f"build/releases/{given.version} has the zip and the template, their digests, and the release's text. Next:"
     )
     print(f"  git push origin {_BRANCH} v{given.version}")
     print(f"  make publish VERSION={given.version} BUCKET=…")

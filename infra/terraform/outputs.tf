@@ -9,7 +9,7 @@ output "version" {
 }
 
 output "make_admin_function" {
-  description = "The function that makes an admin key; whoever may invoke it is an administrator."
+  description = "The function that creates an admin key. The permission to invoke it equals an admin key."
   value       = aws_cloudformation_stack.admit_one.outputs["MakeAdminFunction"]
 }
 

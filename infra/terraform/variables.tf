@@ -1,5 +1,5 @@
 variable "stage" {
-  description = "The stage; the stack's name is admit-one-<stage>, which the product's commands expect."
+  description = "The stage. The stack's name is admit-one-<stage>, as the make commands expect."
   type        = string
   default     = "prod"
 
@@ -15,13 +15,13 @@ variable "template_url" {
 }
 
 variable "parameters" {
-  description = "The template's parameters, by name; those that are missing get their defaults."
+  description = "The template's parameters, by name. Missing parameters get their defaults."
   type        = map(string)
   default     = {}
 }
 
 variable "tags" {
-  description = "More tags of the stack and its resources."
+  description = "Additional tags for the stack and its resources."
   type        = map(string)
   default     = {}
 }

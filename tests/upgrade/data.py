@@ -1,6 +1,6 @@
 """Data of every kind that the HTTP API and the expiry schedule write, and what must work with each.
 
-Only the public API and the app process's orders are used, so the same steps run on every release.
+The steps use only the HTTP API and the expiry schedule, so they run on every release.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class Version:
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, status: int = 200
     ) -> Any:
-        """Send a request of the team; return its document, if the status is the expected one."""
+        """Send a request with an admin key, require the expected status, and return the response's document."""
         headers = {"Idempotency-Key": key} if key else {}
         answer = self.team.send(method, path, body, headers)
         assert answer.status == status, (method, path, answer)
@@ -147,7 +147,7 @@ def _write_bookings(version: Version, data: Data) -> None:
 
 
 def use(version: Version, data: Data) -> None:
-    """Do everything that must work with data which another version wrote."""
+    """Do everything that must work with data that another version wrote."""
     for step in _STEPS:
         step(version, data)
 

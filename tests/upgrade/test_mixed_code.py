@@ -1,4 +1,4 @@
-"""The last release and this code over one table, as during a deployment and after a rollback (P1, P2, P4, P8)."""
+"""The last release and this code work on one table, as during a deployment and after a rollback (P1, P2, P4, P8)."""
 
 from functools import partial
 

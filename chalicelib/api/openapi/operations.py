@@ -490,7 +490,7 @@ _ABOUT: Final = {
         ABOUT,
         "getVersion",
         "Get the version",
-        "Returns the version of Admit One that answers, such as `0.2.0`. Needs no key.",
+        "Returns the version of Admit One that runs, such as `0.2.0`. Needs no key.",
         "The version.",
     ),
     "GET /v1/openapi.json": _with(

@@ -1,4 +1,4 @@
-"""`GET /v1/version`: the version of the code that answers."""
+"""`GET /v1/version`: the version of the code that responds."""
 
 from chalicelib import __version__
 from chalicelib.api.http.call import Call
@@ -16,6 +16,6 @@ class VersionAnswer(Answer, frozen=True):
 
 @version.on("GET", "/v1/version", answer=VersionAnswer)
 def get_version(call: Call) -> Reply:
-    """Return the version. It requires no API key, because the API description contains it too."""
+    """Return the version. The route requires no API key, because the open API description contains the version too."""
     call.query()
     return json_reply(200, VersionAnswer(version=__version__))

@@ -12,7 +12,7 @@ def read_link(world: World, caller: Caller, link_id: str) -> Link:
 
 
 def read_link_of_any_version(world: World, caller: Caller, link_id: str) -> Link:
-    """Return a link to revoke or delete, also if newer code has written it. Raises `NotFoundError`."""
+    """Return a link to revoke or delete, even if it needs newer code. Raises `NotFoundError`."""
     return caller.require_visible(
         world.store.links.read_any_version(link_id) if is_id(LINK, link_id) else None
     )

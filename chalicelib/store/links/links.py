@@ -56,7 +56,7 @@ class Links:
         return link_of(item) if item else None
 
     def read_any_version(self, link_id: str) -> Link | None:
-        """Return a link in its current state, or None, also if newer code has limited it in ways unknown here."""
+        """Return a link in its current state, even if it needs newer code, or None if it does not exist."""
         raw = self._table.get_raw(link_key(link_id))
         return link_of(LinkItem.of_any_version(raw)) if raw else None
 

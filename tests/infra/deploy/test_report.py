@@ -386,12 +386,12 @@ def test_the_time_of_a_stack_is_in_utc() -> None:
 @pytest.mark.parametrize(
     ("stack", "line"),
     [
-        (StackState("s"), "version: 1.2.0, the first one here"),
-        (StackState("s", "UPDATE_COMPLETE"), "version: before 0.2.0; this is 1.2.0"),
-        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.1.9"}), "version: 1.1.9; this is 1.2.0"),
-        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.10.0"}), "this is 1.2.0, an EARLIER one"),
+        (StackState("s"), "version: 1.2.0 will be the first"),
+        (StackState("s", "UPDATE_COMPLETE"), "version: older than 0.2.0; will be 1.2.0"),
+        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.1.9"}), "version: 1.1.9; will be 1.2.0"),
+        (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.10.0"}), "will be 1.2.0, an EARLIER one"),
     ],
 )
 def test_the_versions_in_use_and_to_deploy_are_printed(stack: StackState, line: str) -> None:
-    """Going back is allowed, but nobody does it unawares."""
+    """Deploying an earlier version is allowed, but the report points it out."""
     assert line in version_line(stack, {"Outputs": {"Version": {"Value": "1.2.0"}}})

@@ -1,4 +1,4 @@
-"""A release is published once, only to whom it is meant for, and installs from the console's link alone (P1)."""
+"""A release is published once, only its readers can read it, and the console's link alone installs it (P1)."""
 
 import json
 from collections.abc import Iterator
@@ -127,7 +127,7 @@ def test_publishing_again_writes_nothing_and_other_bytes_are_refused(
     lines: list[str] = []
     published(account, packaged, "acme-again", regions=REGIONS[:1])
     published(account, packaged, "acme-again", regions=REGIONS[:1], say=lines.append)
-    assert "was published before" in lines[0]
+    assert "already published" in lines[0]
     s3, bucket = account.client("s3"), "acme-again-us-east-1"
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert sorted(key.partition("/")[0] for key in keys) == ["admit-one", "admit-one"]

@@ -92,7 +92,7 @@ def test_each_choice_of_cors_and_address_has_its_own_snapshot(
 def test_all_other_resources_are_those_of_make_deploy(
     published: dict[str, Any], expanded: dict[str, Any]
 ) -> None:
-    """So that either way of deploying can update a stack of the other, and no data is replaced."""
+    """Each way of deploying can update the other's stack, and no data is replaced."""
     mine = {name for name, each in published["Resources"].items() if each["Type"] != DEPLOYMENT}
     theirs = {name for name, each in expanded["Resources"].items() if each["Type"] != DEPLOYMENT}
     assert mine == theirs

@@ -1,4 +1,4 @@
-"""The Terraform module is valid, and its example in docs/install.md sets what the module has."""
+"""The Terraform module is valid, and its example in docs/install.md sets only variables that it has."""
 
 import os
 import re

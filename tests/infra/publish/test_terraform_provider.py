@@ -11,7 +11,7 @@ from tests.infra.publish.test_terraform import MODULE, TERRAFORM, run
 
 @pytest.mark.skipif(TERRAFORM is None, reason="NO TERRAFORM: the module is not validated")
 def test_the_module_is_valid_for_the_aws_provider(tmp_path: Path) -> None:
-    """Names and types of all arguments, checked by the provider itself; TF_PLUGINS has it where nothing else does."""
+    """The provider checks names and types of all arguments. Offline, `TF_PLUGINS` names a folder with it."""
     folder = tmp_path / "module"
     shutil.copytree(MODULE, folder)
     plugins = os.environ.get("TF_PLUGINS")

@@ -190,14 +190,14 @@ def test_a_change_that_loses_nothing_is_allowed(
 
 
 def test_the_working_tree_can_follow_the_last_release(template: Template) -> None:
-    """Otherwise nobody would learn it before the next release."""
+    """Otherwise only the next `make release` would find the change."""
     last = last_release()
     announced = announced_changes((ROOT / "CHANGELOG.md").read_text(), last.version)
     assert refused_changes(last.lasting, lasting_part(template), announced) == []
 
 
 def test_create_only_properties_are_those_of_cloudformations_schemas() -> None:
-    """A property that is missing here would replace a resource unseen."""
+    """A change of a property that is missing here would replace a resource without being refused."""
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     for kind, listed in CREATE_ONLY.items():

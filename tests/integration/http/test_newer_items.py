@@ -16,7 +16,7 @@ LATER = {"needs": {"SS": ["later"]}, "limit": {"S": "only on Sundays"}}
 
 
 class Kept:
-    """An item with an attribute of newer code, which must stay byte for byte the same."""
+    """An item with an attribute of newer code. It must stay byte for byte the same."""
 
     def __init__(self, site: Site, key: tuple[str, str]) -> None:
         self._site, self._key = site, key
@@ -77,7 +77,7 @@ def test_a_page_of_a_newer_link_says_that_it_cannot_be_opened_now(site: Site, li
 def test_a_newer_link_is_missing_in_lists_and_can_be_revoked(
     site: Site, host: Caller, link: dict[str, Any]
 ) -> None:
-    """P3: a host can end what this code does not understand; the newer attributes stay."""
+    """P3: a host can revoke a link that this code does not understand, and its newer attributes stay."""
     other = host.link()
     Kept(site, link_key(link["linkId"]))
 
@@ -135,7 +135,7 @@ def test_nothing_is_booked_of_a_newer_event_type_or_host(
 
 
 def test_a_newer_webhook_is_not_changed_and_its_events_wait(site: Site, host: Caller) -> None:
-    """P6: without it, the fan-out would skip the webhook, and its deliveries would be lost."""
+    """P6: if the fan-out skipped the webhook, its deliveries would be lost."""
     hook = created(host.post("/v1/webhooks", {"url": HOOK_URL}))["webhookId"]
     item = Kept(site, webhook_key(hook))
     refused(host.patch(f"/v1/webhooks/{hook}", {"url": HOOK_URL + "/2"}))
