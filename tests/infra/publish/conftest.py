@@ -2,4 +2,4 @@
 
 from tests.support.proof.size import size
 
-collect_ignore = size(["test_terraform_provider.py"], [])
+collect_ignore = size(["test_cdk_example.py", "test_terraform_provider.py"], [])

@@ -41,6 +41,15 @@ def published(account: Account, package: Package, prefix: str, **how: Any) -> li
     return publish(account, package, prefix=prefix, **given)
 
 
+def fit_template(account: Account, template_url: str) -> str:
+    """Return the URL of a published template without what ministack lacks."""
+    template = httpx.get(template_url, trust_env=False, timeout=LIMIT).json()
+    fit = json.dumps(with_local_permissions(fit_for_ministack(template)))
+    place = template_url.partition("/admit-one/")[0]
+    account.client("s3").put_object(Bucket=place.rpartition("/")[2], Key="fit.json", Body=fit.encode())
+    return f"{place}/fit.json"
+
+
 def policy_of(account: Account, bucket: str) -> dict[str, Any]:
     text = account.client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
     return {each["Sid"]: each for each in json.loads(text)["Statement"]}
@@ -56,11 +65,8 @@ def test_a_release_is_installed_from_its_link_and_gives_one_booking(
     assert len(url) <= 1024
     query = parse_qs(unquote(urlsplit(url).fragment).partition("?")[2])
     [template_url], [name] = query["templateURL"], query["stackName"]
-    template = httpx.get(template_url, trust_env=False, timeout=LIMIT).json()
-    # What ministack lacks is removed; everything else is installed as it was published.
-    fit = json.dumps(with_local_permissions(fit_for_ministack(template)))
-    account.client("s3").put_object(Bucket="acme-install-us-east-1", Key="fit.json", Body=fit.encode())
-    fit_url = f"{template_url.partition('/admit-one/')[0]}/fit.json"
+    fit_url = fit_template(account, template_url)
+
     cloudformation = local_client("cloudformation", engine.endpoint_url)
 
     def put(call: str, **parameters: str) -> dict[str, str]:

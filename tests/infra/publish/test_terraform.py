@@ -1,4 +1,4 @@
-"""The Terraform module is valid, and its example in docs/install.md sets only variables that it has."""
+"""The Terraform module is valid, and its example in docs/deploy.md sets only variables that it has."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 from infra.paths import ROOT
 
 MODULE: Final = ROOT / "infra" / "terraform"
-PAGE: Final = (ROOT / "docs" / "install.md").read_text()
+PAGE: Final = (ROOT / "docs" / "deploy.md").read_text()
 TERRAFORM: Final = shutil.which("terraform")
 
 
