@@ -6,7 +6,7 @@ can update the other's stacks.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ def install_template(package: Package, prefix: str, key: str) -> bytes:
             _limit_if_small(resource["Properties"], small["Resources"][name]["Properties"])
     whole["Parameters"]["SmallAccount"] = _CONSOLE["SmallAccount"]
     whole["Conditions"][_IS_SMALL] = {"Fn::Equals": [{"Ref": "SmallAccount"}, "yes"]}
-    whole["Metadata"] = {"AWS::CloudFormation::Interface": _interface()}
+    whole["Metadata"] = {"AWS::CloudFormation::Interface": _interface(whole["Parameters"])}
     _deploy_again_if_parameters_change(whole)
     return json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
 
@@ -76,15 +76,17 @@ def _deploy_again_if_parameters_change(whole: dict[str, Any]) -> None:
             resource["Properties"]["DeploymentId"] = chosen
 
 
-def _interface() -> dict[str, Any]:
-    """Return the order, the groups and the labels of the parameters in the console."""
-    groups = _CONSOLE["Groups"]
+def _interface(known: Collection[str]) -> dict[str, Any]:
+    """Return the order, the groups and the labels of the parameters in the console; an earlier release has fewer."""
+    groups = [
+        (group["title"], {name: label for name, label in group["parameters"].items() if name in known})
+        for group in _CONSOLE["Groups"]
+    ]
     return {
         "ParameterGroups": [
-            {"Label": {"default": group["title"]}, "Parameters": list(group["parameters"])}
-            for group in groups
+            {"Label": {"default": title}, "Parameters": list(labels)} for title, labels in groups if labels
         ],
         "ParameterLabels": {
-            name: {"default": label} for group in groups for name, label in group["parameters"].items()
+            name: {"default": label} for _, labels in groups for name, label in labels.items()
         },
     }

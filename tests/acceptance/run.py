@@ -62,6 +62,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     latencies: dict[str, list[float]] = field(default_factory=dict)
     retried: int = 0
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     events: list[dict[str, Any]] = field(default_factory=list)
     helper: dict[str, str] = field(default_factory=dict)
     """The outputs of the helper stack."""

@@ -28,6 +28,7 @@ from infra.package.gateway import RESPONSES, with_described_parameters
 from infra.package.metrics import REJECTING, failure_pattern
 from infra.package.monitoring import dead_letter_queues
 from infra.paths import ROOT
+from infra.publish.template import install_template
 from tests.support.aws.filter_patterns import counts
 
 FUNCTION = "AWS::Serverless::Function"
@@ -39,11 +40,17 @@ def _functions(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == FUNCTION}
 
 
-def test_cfn_lint_is_clean(packaged: Package) -> None:
-    """All rules of cfn-lint are on; they check every resource's schema and every reference."""
+def test_cfn_lint_is_clean(packaged: Package, tmp_path: Path) -> None:
+    """All rules of cfn-lint are on, for the templates of `make deploy`, `make publish` and `make acceptance`.
+
+    They check every resource's schema and every reference.
+    """
     lint = Path(sys.executable).with_name("cfn-lint")
+    published = tmp_path / "published.json"
+    published.write_bytes(install_template(packaged, "acme", "key.zip"))
+    helper = ROOT / "tests" / "acceptance" / "helper.json"
     done = subprocess.run(
-        [str(lint), "--regions", "us-east-1", "eu-central-1", "--", str(packaged.template)],
+        [str(lint), "--regions", "us-east-1", "eu-central-1", "--", *map(str, (packaged.template, published, helper))],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
