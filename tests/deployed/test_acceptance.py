@@ -1,6 +1,8 @@
 """`make acceptance`, with few links and clients, on the deployed stack; and what makes its steps fail (P1, P6, P7)."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from infra.local.aws import use_local_aws
+from infra.local.engines.engine import inherited_environment
+from infra.paths import ROOT
 from infra.stack.account import open_account
 from infra.stack.stage import Stage
-from tests.acceptance.cleanup import clean_up
 from tests.acceptance.execute import AcceptanceError, check, execute
 from tests.acceptance.meter import Meter
 from tests.acceptance.report import FAILED, PASSED, SKIPPED
@@ -147,24 +151,55 @@ def test_a_secret_in_a_log_fails_the_step(make_run: Any) -> None:
     assert (outcome, "secrets of this run are in the logs" in line) == (FAILED, True)
 
 
+def command(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
+    """Start `make acceptance` for the stack, as its own process."""
+    environ = inherited_environment()
+    use_local_aws(environ, stack.engine.endpoint_url)
+    asked = ["--stage", STAGE, "--links", "4", "--clients", "4", *arguments]
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "tests.acceptance", *asked],
+        cwd=ROOT, env=environ | {"AWS_ENDPOINT_URL": stack.engine.endpoint_url},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_a_run_begins_only_if_its_cost_was_confirmed(stack: Stack) -> None:
+    """It says what it creates and what it costs at most, and creates nothing."""
+    process = command(stack)
+    text, _ = process.communicate()
+    assert process.returncode == 1
+    assert f"CONFIRM={STAGE}" in text
+    assert "Cost: at most $" in text
+    assert "public function URL" in text
+    assert unfinished(STAGE) == []
+    items = dump(plain_client(stack.engine.endpoint_url), stack.outputs["TableName"])
+    assert [key for key, item in items.items() if "Acceptance " in str(item.get("name"))] == []
+
+
 def test_a_killed_run_is_cleaned_up_later(stack: Stack, make_run: Any) -> None:
-    """Only the file is left of it, which was written before anything was created."""
+    """Only the file is left of it, which was written before anything was created. No other run begins before."""
+    killed = command(stack, "--confirm", STAGE)
+    assert killed.stdout
+    for line in killed.stdout:
+        if line.startswith(f"{PASSED:8} events"):  # then the helper stack exists too
+            break
+    killed.kill()
+    killed.communicate()
+    [state] = unfinished(STAGE)
     run = make_run()
-    run.state.save()
-    [*_] = only("sign in")[0].act(run)
-    [link] = run.make_links(run.event_type(run.host()))
-    assert run.redeem(link, starts(1)[0]).status_code == 201
-    run.create_helper()
+    run.state = state
+    assert of_run(stack, run) != []
 
-    [state] = unfinished(STAGE, run.state.folder)
-    assert (state.run, state.helper) == (run.state.run, run.state.helper)
-    later = make_run()
-    later.state = state
-    lines = list(clean_up(later))
+    second = command(stack, "--confirm", STAGE)
+    text, _ = second.communicate()
+    assert (second.returncode, "CLEAN=yes" in text) == (1, True)
+    cleaning = command(stack, "--clean")
+    text, _ = cleaning.communicate()
 
-    assert any("1 hosts" in line for line in lines), lines
+    assert cleaning.returncode == 0, text
+    assert f"the stack {state.helper}" in text
     assert of_run(stack, run) == []
-    assert unfinished(STAGE, run.state.folder) == []
+    assert unfinished(STAGE) == []
 
 
 @pytest.mark.parametrize(
