@@ -32,6 +32,18 @@ CALLED: Final[Mapping[str, tuple[str, ...]]] = {
 Only functions that an output names are called from outside.
 """
 
+LOSING: Final[Mapping[str, Mapping[str, str]]] = {
+    "AWS::DynamoDB::Table": {
+        "DeletionProtectionEnabled": "Nothing would prevent the deletion of the table.",
+        "PointInTimeRecoverySpecification": "The table could no longer be restored to an earlier moment.",
+    },
+    "AWS::SecretsManager::Secret": {
+        "GenerateSecretString": "Secrets Manager may generate another key, which makes every link invalid.",
+    },
+    "AWS::Serverless::Api": {"StageName": "The URL of every link contains it."},
+}
+"""Properties whose change replaces nothing, and loses something all the same."""
+
 _MAY_BE_REMOVED: Final = frozenset({"AWS::Logs::LogGroup", "AWS::Serverless::Function"})
 """Types of resources that a release may remove or rename if its changelog says so."""
 
@@ -76,7 +88,7 @@ def lasting_part(template: Template) -> dict[str, Any]:
 def refused_changes(before: Template, after: Template, announced: str) -> list[str]:
     """Return why a release with the lasting part `after` can't follow one with `before`; an empty list if it can.
 
-    `announced` is the changelog's text of what the release changes and removes. If that text contains its name, a
+    `announced` is the changelog's text of what the release changes and removes. If that text has its name as code, a
     parameter, an output, a log group or a called function may be removed, and a parameter narrowed.
     """
     return [
@@ -87,7 +99,7 @@ def refused_changes(before: Template, after: Template, announced: str) -> list[s
 
 def _lasting_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
     kind, properties = resource["Type"], resource.get("Properties", {})
-    fixed = {*CREATE_ONLY.get(kind, ()), *CALLED.get(kind, ())}
+    fixed = {*CREATE_ONLY.get(kind, ()), *CALLED.get(kind, ()), *LOSING.get(kind, ())}
     lasting: dict[str, Any] = {
         "type": kind,
         "fixed": {name: properties[name] for name in sorted(fixed) if name in properties},
@@ -115,7 +127,7 @@ def _lasting_table(properties: Mapping[str, Any]) -> dict[str, Any]:
 def _refused_resources(before: Mapping[str, Any], after: Mapping[str, Any], announced: str) -> Iterator[str]:
     for name, old in before.items():
         new = after.get(name)
-        if name in announced and old["type"] in _MAY_BE_REMOVED:
+        if _names(announced, name) and old["type"] in _MAY_BE_REMOVED:
             continue
         if new is None:
             yield f"{name} ({old['type']}) is removed or has another name. {_loss(old['type'], name)} Keep it."
@@ -127,10 +139,15 @@ def _refused_resources(before: Mapping[str, Any], after: Mapping[str, Any], anno
 
 def _refused_changes_of(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted({*old["fixed"], *new["fixed"]}):
-        if old["fixed"].get(key) != new["fixed"].get(key):
+        if old["fixed"].get(key) == new["fixed"].get(key):
+            continue
+        change = f"{name}: {key} changes from {_shown(old['fixed'], key)} to {_shown(new['fixed'], key)}"
+        loss = LOSING.get(old["type"], {}).get(key)
+        if loss:
+            yield f"{change}. {loss} Keep {key}."
+        else:
             yield (
-                f"{name}: {key} changes from {_shown(old['fixed'], key)} to {_shown(new['fixed'], key)}, so "
-                f"CloudFormation would replace the resource. {_loss(old['type'], name)} Keep {key}."
+                f"{change}, so CloudFormation would replace the resource. {_loss(old['type'], name)} Keep {key}."
             )
     if old.get("condition") != new.get("condition"):
         yield (
@@ -178,14 +195,14 @@ def _refused_table(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
 
 def _refused_interface(before: Template, after: Template, announced: str) -> Iterator[str]:
     for name in before["outputs"]:
-        if name not in after["outputs"] and name not in announced:
+        if name not in after["outputs"] and not _names(announced, name):
             yield (
                 f"The output {name} is removed, which breaks stacks and scripts that read it. Keep it, or name it "
                 'under "Removed" or "Changed" in the changelog.'
             )
     for name, old in before["parameters"].items():
         new = after["parameters"].get(name)
-        if name in announced:
+        if _names(announced, name):
             continue
         if new is None:
             yield (
@@ -247,6 +264,11 @@ def _names_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _names_in(part)
+
+
+def _names(announced: str, name: str) -> bool:
+    """Return whether a changelog's text has a name as code, between backticks."""
+    return f"`{name}`" in announced
 
 
 def _keys(schema: list[Mapping[str, str]]) -> list[str]:

@@ -60,8 +60,6 @@ def execute(
     run.meter.limit = whole * STEPS_SHARE
     try:
         for step in chosen:
-            if step.name == "events":
-                run.create_helper()
             result = _result(run, step)
             results.append(result)
             say(f"{result.outcome:8} {step.name}: {'; '.join(result.lines)}")

@@ -201,6 +201,11 @@ class Run:
         if ability in self.target.cannot:
             raise SkippedError(self.target.cannot[ability])
 
+    def require_helper(self) -> None:
+        """Raise `SkippedError` if the helper stack could not be created; the step `events` then says why."""
+        if not self.helper:
+            raise SkippedError("the helper stack was not created, see the step events")
+
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         """Note how long something took."""

@@ -142,6 +142,22 @@ def test_a_second_booking_of_a_link_fails_the_audit(stack: Stack, make_run: Any)
     assert outcome_of(results, "clean-up")[0] == PASSED
 
 
+def test_without_the_helper_stack_the_other_steps_run(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An organization may forbid public function URLs: what needs the stack is skipped with the reason."""
+    run = make_run(links=1, clients=2)
+
+    def forbidden() -> None:
+        raise RuntimeError("AccessDenied")
+
+    monkeypatch.setattr(run, "create_helper", forbidden)
+    results, _ = execute(
+        run, print, steps=only("sign in", "main job", "events", "webhooks", "alarms", "audit")
+    )
+    outcomes = [each.outcome for each in results]
+    assert outcomes == [PASSED, PASSED, FAILED, SKIPPED, SKIPPED, PASSED, PASSED]
+    assert "AccessDenied" in outcome_of(results, "events")[1]
+
+
 def test_a_secret_in_a_log_fails_the_step(make_run: Any) -> None:
     """P7."""
     run = make_run()

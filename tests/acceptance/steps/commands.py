@@ -14,6 +14,7 @@ _ROWS: Final = 20
 
 def commands(run: Run) -> Iterator[str]:
     """Create links by the stack's bus, the default bus, the queue and an SNS topic."""
+    run.require_helper()
     host = run.host()
     event_type = run.event_type(host)
 

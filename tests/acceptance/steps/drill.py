@@ -15,6 +15,7 @@ _IDLE_SECONDS: Final = 20 * 60
 def idle(run: Run) -> Iterator[str]:
     """Wait until connections and functions have gone cold, then book."""
     run.require("freezing functions")
+    run.require_helper()
     time.sleep(_IDLE_SECONDS)
     [link] = run.make_links(run.event_type(run.host()))
     with run.timed("A6, a redeem after 20 idle minutes"):

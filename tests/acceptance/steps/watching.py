@@ -14,6 +14,7 @@ _FIELDS: Final = {"event", "function", "correlationId"}  # docs/operate.md, "Log
 
 def alarms(run: Run) -> Iterator[str]:
     """Set one alarm off, and wait for its message. No deployment watches it."""
+    run.require_helper()
     assert _ALARM not in WATCHED
     client, name = run.target.client("cloudwatch"), run.target.resources[_ALARM]
     client.set_alarm_state(

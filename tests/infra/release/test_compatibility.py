@@ -109,6 +109,22 @@ CASES = {
         removing(resource("Table"), "UpdateReplacePolicy"),
         "UpdateReplacePolicy changes from Retain to Delete",
     ),
+    "another stage of the API": (
+        setting(properties("RestAPI"), StageName="v2"),
+        "RestAPI: StageName changes from 'api' to 'v2'. The URL of every link contains it",
+    ),
+    "a key that is generated in another way": (
+        setting(properties("SigningSecret"), GenerateSecretString={"PasswordLength": 40}),
+        "GenerateSecretString changes .* makes every link invalid",
+    ),
+    "a table without backups": (
+        removing(properties("Table"), "PointInTimeRecoverySpecification"),
+        "could no longer be restored",
+    ),
+    "a table that anybody can delete": (
+        setting(properties("Table"), DeletionProtectionEnabled=False),
+        "DeletionProtectionEnabled changes from True to False. Nothing would prevent",
+    ),
     "another API": (
         lambda template: template["Resources"].update(Api=template["Resources"].pop("RestAPI")),
         "RestAPI .* is removed or has another name. The new API has another address",
@@ -166,10 +182,16 @@ def test_what_callers_lose_is_allowed_if_the_changelog_announces_it(
     assert refused(template, change, f"- `{name}` is changed.") == []
 
 
+def test_a_name_that_is_only_part_of_a_word_announces_nothing(template: Template) -> None:
+    """Otherwise a note about `TableNameSuffix`, or about tables, would allow to remove `TableName`."""
+    change, _ = CASES["an output less"]
+    assert refused(template, change, "- The TableName and `TableNameSuffix` are changed.")
+
+
 @pytest.mark.parametrize("case", ["another table key", "a new index", "a resource with another logical id"])
 def test_an_announcement_does_not_allow_a_loss_of_data(case: str, template: Template) -> None:
     change, _ = CASES[case]
-    assert refused(template, change, "- Table, byPhone, OutboxDlq are changed.")
+    assert refused(template, change, "- `Table`, `byPhone`, `OutboxDlq` are changed.")
 
 
 @pytest.mark.parametrize(
