@@ -147,7 +147,7 @@ def _has_live_link(world: World, event_type: EventType) -> bool:
     where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
     before: str | None = None
     while entries := world.store.links.entries(where, LinkStatus.ACTIVE, before, REVOKE_PAGE):
-        links = world.store.links.read_many([entry.item_id for entry in entries])
+        links = world.store.links.read_many_any_version([entry.item_id for entry in entries])
         if any(link.status_at(world.now()) is LinkStatus.ACTIVE for link in links):
             return True
         before = entries[-1].sort
@@ -170,12 +170,12 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
                 "revoked yet: repeat the request to continue.",
                 fault=Fault("out-of-time"),
             )
-        for link in world.store.links.read_many([entry.item_id for entry in entries]):
+        for link in world.store.links.read_many_any_version([entry.item_id for entry in entries]):
             _revoke(world, link, cause)
         before = entries[-1].sort
     before = None
     while entries := world.store.links.entries(where, LinkStatus.USED, before, REVOKE_PAGE):
-        for link in world.store.links.read_many([entry.item_id for entry in entries]):
+        for link in world.store.links.read_many_any_version([entry.item_id for entry in entries]):
             if world.now() > give_up:
                 return
             if link.is_restorable(world.now()):

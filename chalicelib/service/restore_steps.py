@@ -150,7 +150,7 @@ def _gaps(world: World, place: _Place) -> _Portion:
     if after is None:
         return _Portion([], 0, _Place(place.shard + 1))
     reasons = {each.link_id: reason for each in page if (reason := _reason(each)) is not None}
-    links = world.store.links.read_many(list(reasons))
+    links = world.store.links.read_many_any_version(list(reasons))
     found = [(link, reasons[link.link_id]) for link in links if _is_revocable(world, link)]
     return _Portion(found, len(page), _Place(place.shard, after))
 
@@ -173,7 +173,7 @@ def _usable(world: World, place: _Place) -> Iterator[_Portion]:
                 link_ids = [entry.item_id for entry in entries]
                 if status is LinkStatus.USED:  # few are restorable, so read only those whole
                     link_ids = world.store.restore.restoring_uses(link_ids)
-                links = world.store.links.read_many(link_ids)
+                links = world.store.links.read_many_any_version(link_ids)
                 found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
                 place = msgspec.structs.replace(place, after=entries[-1].sort)
                 yield _Portion(found, 0, place)

@@ -39,9 +39,14 @@ def version_line(stack: StackState, template: Mapping[str, Any]) -> str:
     old = stack.outputs.get("Version")
     if old is None:
         return f"version: older than 0.2.0; will be {new}"
-    if as_numbers(new) < as_numbers(old):
+    if _order(new) < _order(old):
         return f"version: {old}; will be {new}, an EARLIER one: see docs/install.md, Go back to the previous release"
     return f"version: {old}; will be {new}"
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """Return a version as numbers that can be compared; a development version comes before its release."""
+    return (*as_numbers(version), ".dev" not in version)
 
 
 def quota_line(quota: LambdaQuota | None) -> str:

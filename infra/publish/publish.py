@@ -21,7 +21,7 @@ from infra.paths import BUILD
 from infra.publish.buckets import FOLDER, PUBLIC, PublishError, Readers, parse_readers, put_new, ready_bucket
 from infra.publish.template import install_template
 from infra.release.packages import package_of_tree
-from infra.release.records import Release, release_of
+from infra.release.records import Release, is_recorded, release_of
 from infra.stack.account import Account, explained, open_account
 
 STACK: Final = "admit-one-prod"
@@ -96,12 +96,13 @@ def released_package(release: Release, folder: Path) -> Package:
     package = Package(
         made / f"admit-one-{release.version}-{ARM}.zip", made / f"admit-one-{release.version}.template.json"
     )
-    if not (package.archive.exists() and package.digest == release.zip):
+    if not (package.archive.exists() and is_recorded(package, release)):
         package = package_of_tree(release.tree, folder, stage=release.stage)
-    if package.digest != release.zip:
+    if not is_recorded(package, release):
         raise PublishError(
-            f"This machine builds another zip of {release.version} than the recorded one. Run make release-check "
-            f"VERSION={release.version} to find the reason, and publish from a machine that builds the recorded zip."
+            f"This machine builds another zip or template of {release.version} than the recorded one. Run make "
+            f"release-check VERSION={release.version} to find the reason, and publish from a machine that builds the "
+            f"recorded ones: it was compiled by Python {release.python}."
         )
     return package
 

@@ -27,7 +27,7 @@ def check_release(release: Release, folder: Path) -> str:
         package, version=release.version, day=day, tree=release.tree, python=python, stage=release.stage
     )
     comparable = python == release.python and compression_is_usual()
-    names = ("template", "content", "lasting", *(("zip",) if comparable else ()))
+    names = ("template", "content", *(("zip",) if comparable else ()))
     different = [name for name in names if getattr(built, name) != getattr(release, name)]
     if different:
         raise ReleaseError(

@@ -71,12 +71,14 @@ _CONSTRAINTS: Final = (
 def lasting_part(template: Template) -> dict[str, Any]:
     """Return the part of a packaged template that the next releases may not change."""
     called = set(_names_in(template["Outputs"]))
+    lasting = {
+        name: _lasting_resource(resource)
+        for name, resource in sorted(template["Resources"].items())
+        if resource["Type"] in CREATE_ONLY or (resource["Type"] in CALLED and name in called)
+    }
     return {
-        "resources": {
-            name: _lasting_resource(resource)
-            for name, resource in sorted(template["Resources"].items())
-            if resource["Type"] in CREATE_ONLY or (resource["Type"] in CALLED and name in called)
-        },
+        "resources": lasting,
+        "conditions": _conditions_of(lasting, template.get("Conditions", {})),
         "parameters": {
             name: {key: parameter[key] for key in _CONSTRAINTS if key in parameter}
             for name, parameter in sorted(template["Parameters"].items())
@@ -93,8 +95,21 @@ def refused_changes(before: Template, after: Template, announced: str) -> list[s
     """
     return [
         *_refused_resources(before["resources"], after["resources"], announced),
+        *_refused_conditions(before.get("conditions", {}), after["conditions"]),
         *_refused_interface(before, after, announced),
     ]
+
+
+def _conditions_of(lasting: Mapping[str, Any], conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conditions that decide whether lasting resources exist, with those that they refer to."""
+    found: dict[str, Any] = {}
+    pending = [each["condition"] for each in lasting.values() if "condition" in each]
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found[name] = conditions[name]
+            pending += re.findall(r"'Condition': '(\w+)'", str(conditions[name]))
+    return dict(sorted(found.items()))
 
 
 def _lasting_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +117,7 @@ def _lasting_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
     fixed = {*CREATE_ONLY.get(kind, ()), *CALLED.get(kind, ()), *LOSING.get(kind, ())}
     lasting: dict[str, Any] = {
         "type": kind,
-        "fixed": {name: properties[name] for name in sorted(fixed) if name in properties},
+        "fixed": {name: properties.get(name) for name in sorted(fixed)},
     }
     lasting |= {key: resource[name] for key, name in _ATTRIBUTES.items() if name in resource}
     if kind == "AWS::DynamoDB::Table":
@@ -117,10 +132,10 @@ def _lasting_table(properties: Mapping[str, Any]) -> dict[str, Any]:
         },
         "indexes": {
             each["IndexName"]: {"keys": _keys(each["KeySchema"]), "projection": each["Projection"]}
-            for each in properties["GlobalSecondaryIndexes"]
+            for each in [*properties["GlobalSecondaryIndexes"], *properties.get("LocalSecondaryIndexes", ())]
         },
         "stream": properties.get("StreamSpecification", {}).get("StreamViewType"),
-        "ttl": properties.get("TimeToLiveSpecification", {}).get("AttributeName"),
+        "ttl": properties.get("TimeToLiveSpecification"),
     }
 
 
@@ -138,8 +153,10 @@ def _refused_resources(before: Mapping[str, Any], after: Mapping[str, Any], anno
 
 
 def _refused_changes_of(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for key in sorted({*old["fixed"], *new["fixed"]}):
-        if old["fixed"].get(key) == new["fixed"].get(key):
+    for key in sorted(
+        old["fixed"]
+    ):  # a record has null for what is absent, and no key for what it did not know
+        if old["fixed"][key] == new["fixed"].get(key):
             continue
         change = f"{name}: {key} changes from {_shown(old['fixed'], key)} to {_shown(new['fixed'], key)}"
         loss = LOSING.get(old["type"], {}).get(key)
@@ -193,6 +210,15 @@ def _refused_table(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
             )
 
 
+def _refused_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name, old in before.items():
+        if name in after and after[name] != old:
+            yield (
+                f"The condition {name} changes from {old} to {after[name]}, so an update could delete a resource with "
+                "data, or create a second one. Keep it."
+            )
+
+
 def _refused_interface(before: Template, after: Template, announced: str) -> Iterator[str]:
     for name in before["outputs"]:
         if name not in after["outputs"] and not _names(announced, name):
@@ -215,6 +241,11 @@ def _refused_interface(before: Template, after: Template, announced: str) -> Ite
                     f"The parameter {name}: {change}. A running stack may depend on it. Keep it, or name it under "
                     '"Changed" in the changelog.'
                 )
+    for name, new in after["parameters"].items():
+        if name not in before["parameters"] and "Default" not in new:
+            yield (
+                f"The parameter {name} is new and has no default, so updates that don't set it fail. Give it a default."
+            )
 
 
 def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -276,4 +307,4 @@ def _keys(schema: list[Mapping[str, str]]) -> list[str]:
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:
-    return repr(values[key]) if key in values else "nothing"
+    return "nothing" if values.get(key) is None else repr(values[key])

@@ -62,6 +62,12 @@ def record_of(
     )
 
 
+def is_recorded(package: Package, release: Release) -> bool:
+    """Return whether a package's zip and template are those of a release."""
+    template = hashlib.sha256(package.template.read_bytes()).hexdigest() if package.template.exists() else ""
+    return (package.digest, template) == (release.zip, release.template)
+
+
 def releases(folder: Path = RECORDS) -> list[Release]:
     """Return the records of all releases, oldest first."""
     found = [Release(**json.loads(path.read_text())) for path in folder.glob("*.json")]

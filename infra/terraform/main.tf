@@ -3,7 +3,6 @@ resource "aws_cloudformation_stack" "admit_one" {
   template_url = var.template_url
   parameters   = var.parameters
   capabilities = ["CAPABILITY_IAM"]
-  on_failure   = "ROLLBACK"
   tags         = merge({ app = "admit-one", stage = var.stage }, var.tags)
 
   timeouts {

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clean", action="store_true", help="only remove what killed runs have left")
     parser.add_argument("--links", type=int, default=100)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--settle", type=float, default=60, help="seconds between two looks of the clean-up")
     given = parser.parse_args(arguments)
     try:
         with explained():
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _target(given: argparse.Namespace, meter: Meter) -> Target:
-    return Target(open_account(), read_stage(given.stage), meter)
+    return Target(open_account(), read_stage(given.stage), meter, settle_seconds=given.settle)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -58,8 +59,10 @@ def _run(given: argparse.Namespace) -> int:
         raise AcceptanceError(f"A run was killed. First: make acceptance STAGE={given.stage} CLEAN=yes")
     meter = Meter(DRILL_LIMIT if given.drill else LIMIT)
     target = _target(given, meter)
-    run = Run(target, meter, State(given.stage, new_run_id()), given.links, given.clients)
-    check(run)
+    account = target.account
+    state = State(given.stage, new_run_id(), account.account_id, account.region)
+    run = Run(target, meter, state, given.links, given.clients)
+    check(run, drill=given.drill)
     _say(
         f"Stage {target.stack} in account {target.account.account_id}, {target.account.region}: {target.url}"
     )
@@ -89,7 +92,12 @@ def _clean(given: argparse.Namespace) -> int:
     found = unfinished(given.stage)
     for state in found:
         meter = Meter(LIMIT)
-        for line in clean_up(Run(_target(given, meter), meter, state)):
+        target = _target(given, meter)
+        if (target.account.account_id, target.account.region) != (state.account, state.region):
+            raise AcceptanceError(
+                f"Run {state.run} was in account {state.account}, {state.region}: use its credentials and AWS_REGION."
+            )
+        for line in clean_up(Run(target, meter, state)):
             _say(f"run {state.run}: {line}")
     if not found:
         _say("Nothing to clean up.")

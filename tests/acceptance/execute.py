@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from chalicelib import __version__
 from infra.errors import CommandError
 from tests.acceptance.cleanup import clean_up
 from tests.acceptance.meter import TooExpensiveError, estimate
@@ -22,9 +23,11 @@ class AcceptanceError(CommandError):
     """A run can't begin. The message contains the reason and what to do."""
 
 
-def check(run: Run) -> None:
+def check(run: Run, *, drill: bool = False) -> None:
     """Raise `AcceptanceError` if the stage's settings make a run fail or too expensive. Change nothing."""
     given = run.target.parameters
+    if run.links < 1 or run.clients < 2:
+        raise AcceptanceError("A run needs at least LINKS=1 and CLIENTS=2.")
     if given.get("BookingsClosed", "no") != "no":
         raise AcceptanceError("Bookings are closed on this stage: end its restore first.")
     waf, burst = int(given.get("WafRateLimit", "0")), run.links * run.clients
@@ -37,10 +40,28 @@ def check(run: Run) -> None:
         raise AcceptanceError("ThrottleRate is below 50 requests a second, which a run exceeds.")
     if "MakeAdminFunction" not in run.target.outputs:
         raise AcceptanceError("This stage runs a release before 0.2.0: update it first.")
+    if drill:
+        _check_drill(run)
     most = estimate(run.links, run.clients)
     if most > run.meter.limit:
         raise AcceptanceError(
             f"This run costs up to ${most:.2f}, more than its limit of ${run.meter.limit:.2f}."
+        )
+
+
+def _check_drill(run: Run) -> None:
+    """Raise `AcceptanceError` if deploying this clone would change what the stage runs."""
+    there, here = run.target.outputs.get("Version"), __version__
+    if there != here:
+        raise AcceptanceError(
+            f"The drill deploys this clone, version {here}, but the stage runs {there}. Check out the stage's release."
+        )
+    wanted = {**run.target.stage.parameters}
+    different = sorted(name for name, value in wanted.items() if run.target.parameters.get(name) != value)
+    if different:
+        raise AcceptanceError(
+            f"The drill deploys the parameters of infra/stages/{run.target.stage.name}.json, but the stage has another "
+            f"{different[0]}. Deploy the stage first, or change the file."
         )
 
 
@@ -54,12 +75,14 @@ def execute(
     begun = datetime.now(UTC)
     run.state.save()
     results: list[Result] = []
-    chosen = [step for step in steps if drill or not step.is_drill]
     cleaned: list[str] = []
     whole = run.meter.limit
     run.meter.limit = whole * STEPS_SHARE
     try:
-        for step in chosen:
+        for step in steps:
+            if step.is_drill and not drill:
+                results.append(Result(step.name, step.what, SKIPPED, ("not asked for: DRILL=yes",), 0))
+                continue
             result = _result(run, step)
             results.append(result)
             say(f"{result.outcome:8} {step.name}: {'; '.join(result.lines)}")

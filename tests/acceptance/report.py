@@ -14,6 +14,7 @@ FAILED: Final = "FAILED"
 SKIPPED: Final = "skipped"
 
 BY_HAND: Final = (
+    "Whether one PutEvents with several entries meets the condition on `events:source`: only a full batch shows it.",
     "Billing of metric-math alarms, and of `Throttles` without dimensions: look at the bill after a day.",
     "How long DynamoDB fills a new index: no release adds one; a restored table shows it in `make deploy`.",
     "The console's quick-create page, and `make_admin` on its *Test* tab: open the links of `make publish` once.",

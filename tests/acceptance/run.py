@@ -135,6 +135,7 @@ class Run:
     def make_links(self, event_type_id: str, count: int = 1, **settings: Any) -> list[Link]:
         """Create links."""
         body = {"eventTypeId": event_type_id, "count": count, **settings}
+        self.meter.add(REQUEST, count // 10)  # each link is an item and an event, besides the request
         made = [Link.of(each) for each in self.team("POST", "/v1/links", body)["links"]]
         self.secrets += [link.token for link in made[:20]]
         return made
@@ -189,9 +190,9 @@ class Run:
         assert found is not None
         return found
 
-    def wait_until(self, look: Callable[[], _T]) -> _T:
-        """Poll until a value is true, as often as the target may be asked."""
-        return until(look, pause=self._pause)
+    def wait_until(self, look: Callable[[], _T], limit: float | None = None) -> _T:
+        """Poll until a value is true, as often as the target may be asked; `limit` is in seconds."""
+        return until(look, pause=self._pause, limit=limit)
 
     def _pause(self) -> None:
         time.sleep(min(self.target.poll_seconds, 2.0))

@@ -16,6 +16,8 @@ class State:
 
     stage: str
     run: str
+    account: str
+    region: str
     helper: str | None = None
     """The name of the helper stack, once its creation was begun."""
     folder: Path = field(default=FOLDER, compare=False)

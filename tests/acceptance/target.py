@@ -24,6 +24,8 @@ class Target:
     """Returns the URL at which the stack reaches a function by its function URL."""
     cannot: Mapping[str, str] = field(default_factory=dict)
     poll_seconds: float = 5.0
+    settle_seconds: float = 60.0
+    """How long late consumers may take before a second look finds what they wrote."""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,15 +47,22 @@ class Target:
     @cached_property
     def resources(self) -> dict[str, str]:
         """The physical id of each resource of the stack, by logical id."""
-        pages = (
-            self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
-        )
         return {
             each["LogicalResourceId"]: each["PhysicalResourceId"]
-            for page in pages
-            for each in page["StackResourceSummaries"]
+            for each in self._summaries
             if each.get("PhysicalResourceId")
         }
+
+    def of_type(self, kind: str) -> dict[str, str]:
+        """Return the resources of one type."""
+        names = {each["LogicalResourceId"] for each in self._summaries if each["ResourceType"] == kind}
+        return {name: physical for name, physical in self.resources.items() if name in names}
+
+    @cached_property
+    def _summaries(self) -> list[dict[str, Any]]:
+        client = self.client("cloudformation")
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        return [each for page in pages for each in page["StackResourceSummaries"]]
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -68,5 +77,5 @@ class Target:
 
     def forget(self) -> None:
         """Read outputs, resources and parameters again, after the stack was replaced."""
-        for name in ("outputs", "resources", "parameters"):
+        for name in ("outputs", "resources", "_summaries", "parameters"):
             self.__dict__.pop(name, None)

@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.local.aws import use_local_aws
 from infra.local.engines.engine import inherited_environment
 from infra.paths import ROOT
 from infra.stack.account import open_account
 from infra.stack.stage import Stage
+from tests.acceptance.cleanup import clean_up
 from tests.acceptance.execute import AcceptanceError, check, execute
 from tests.acceptance.meter import Meter
 from tests.acceptance.report import FAILED, PASSED, SKIPPED
@@ -49,8 +51,18 @@ def make_run(stack: Stack, tmp_path: Path) -> Any:
             return f"{endpoint}/_aws/lambda-url/{(urlsplit(function_url).hostname or '').partition('.')[0]}/"
 
         account = open_account({"AWS_REGION": "us-east-1"})
-        target = Target(account, Stage(STAGE), meter, stack.api_url, webhook_url, CANNOT, poll_seconds=0.1)
-        return Run(target, meter, State(STAGE, new_run_id(), folder=tmp_path), links, clients)
+        target = Target(
+            account,
+            Stage(STAGE),
+            meter,
+            stack.api_url,
+            webhook_url,
+            CANNOT,
+            poll_seconds=0.1,
+            settle_seconds=0.5,
+        )
+        state = State(STAGE, new_run_id(), account.account_id, account.region, folder=tmp_path)
+        return Run(target, meter, state, links, clients)
 
     return make
 
@@ -105,12 +117,12 @@ def outcome_of(results: list[Any], name: str) -> tuple[str, str]:
 
 def test_a_run_that_gets_too_expensive_stops_and_cleans_up(stack: Stack, make_run: Any) -> None:
     """The limit is checked before each call, not after the bill."""
-    run = make_run(limit=0.02, links=20, clients=8)
+    run = make_run(limit=0.06, links=60, clients=8)
     with pytest.raises(AcceptanceError, match="more than its limit"):
         check(run)
     results, _ = execute(run, print, steps=only("sign in", "main job", "races"))
     outcome, line = outcome_of(results, "cost")
-    assert (outcome, "would cost more than $0.014" in line) == (FAILED, True)
+    assert (outcome, "would cost more than $0.042" in line) == (FAILED, True)
     assert outcome_of(results, "clean-up")[0] == PASSED
     assert of_run(stack, run) == []
 
@@ -158,6 +170,61 @@ def test_without_the_helper_stack_the_other_steps_run(make_run: Any, monkeypatch
     assert "AccessDenied" in outcome_of(results, "events")[1]
 
 
+def test_a_clean_up_that_stops_half_way_is_finished_by_the_next(stack: Stack, make_run: Any) -> None:
+    """It finds its data by its hosts, so they are deleted last."""
+    run = make_run()
+    run.state.save()
+    list(only("sign in")[0].act(run))
+    for link in run.make_links(run.event_type(run.host()), 30):
+        assert run.redeem(link, starts(1)[0]).status_code in {201, 409}
+    before = run.target.client("dynamodb").batch_write_item
+    calls: list[Any] = []
+
+    def expired(**asked: Any) -> Any:
+        calls.append(asked)
+        if len(calls) > 1:
+            raise RuntimeError("ExpiredToken")
+        return before(**asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.target.client("dynamodb"), "batch_write_item", expired)
+        with pytest.raises(RuntimeError, match="ExpiredToken"):
+            list(clean_up(run))
+    assert of_run(stack, run) != []
+    later = make_run()
+    [later.state] = unfinished(STAGE, run.state.folder)
+
+    assert any("of 1 hosts" in line for line in list(clean_up(later)))
+
+    assert of_run(stack, run) == []
+
+
+def test_a_helper_stack_that_can_not_be_deleted_is_not_reported_as_deleted(make_run: Any) -> None:
+    """Its function has a public URL, so somebody must know."""
+    run = make_run()
+    run.state.helper = "admit-one-test-acceptance-x"
+    run.state.save()
+
+    def denied(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "DescribeStacks")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.target.client("cloudformation"), "describe_stacks", denied)
+        with pytest.raises(ClientError):
+            list(clean_up(run))
+    assert len(unfinished(STAGE, run.state.folder)) == 1
+
+
+def test_a_drill_is_refused_if_this_clone_would_change_the_stage(make_run: Any) -> None:
+    run = make_run()
+    run.target.stage = Stage(STAGE, {"LogRetentionDays": "7"})
+    with pytest.raises(AcceptanceError, match="another LogRetentionDays"):
+        check(run, drill=True)
+    run.target.__dict__["outputs"] = {**run.target.outputs, "Version": "0.1.9"}
+    with pytest.raises(AcceptanceError, match=r"the stage runs 0\.1\.9"):
+        check(run, drill=True)
+
+
 def test_a_secret_in_a_log_fails_the_step(make_run: Any) -> None:
     """P7."""
     run = make_run()
@@ -171,7 +238,7 @@ def command(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
     """Start `make acceptance` for the stack, as its own process."""
     environ = inherited_environment()
     use_local_aws(environ, stack.engine.endpoint_url)
-    asked = ["--stage", STAGE, "--links", "4", "--clients", "4", *arguments]
+    asked = ["--stage", STAGE, "--links", "4", "--clients", "4", "--settle", "0.5", *arguments]
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "tests.acceptance", *asked],
         cwd=ROOT, env=environ | {"AWS_ENDPOINT_URL": stack.engine.endpoint_url},
@@ -224,12 +291,14 @@ def test_a_killed_run_is_cleaned_up_later(stack: Stack, make_run: Any) -> None:
         ({"BookingsClosed": "yes"}, "Bookings are closed"),
         ({"WafRateLimit": "10"}, "it would block them"),
         ({"ThrottleRate": "10"}, "below 50 requests"),
+        ({"CLIENTS": "1"}, "at least LINKS=1 and CLIENTS=2"),
     ],
 )
 def test_a_stage_that_a_run_would_break_on_is_refused(
     make_run: Any, parameters: dict[str, str], reason: str
 ) -> None:
     run = make_run()
+    run.clients = int(parameters.get("CLIENTS", run.clients))
     run.target.__dict__["parameters"] = parameters
     with pytest.raises(AcceptanceError, match=reason):
         check(run)

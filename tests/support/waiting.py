@@ -19,14 +19,18 @@ def _sleep() -> None:
 
 
 def until(
-    look: Callable[[], _T], enough: Callable[[_T], bool] = bool, pause: Callable[[], object] = _sleep
+    look: Callable[[], _T],
+    enough: Callable[[_T], bool] = bool,
+    pause: Callable[[], object] = _sleep,
+    limit: float | None = None,
 ) -> _T:
-    """Poll until a value is `enough`, and return it; after the limit, fail with the last value.
+    """Poll until a value is `enough`, and return it; after `limit` seconds (`LIMIT`), fail with the last value.
 
     `pause` is called between two polls. A browser needs its own, which keeps the browser running.
     """
-    give_up = time.monotonic() + LIMIT
+    limit = LIMIT if limit is None else limit
+    give_up = time.monotonic() + limit
     while not enough(found := look()):
-        assert time.monotonic() < give_up, f"not within {LIMIT:.0f} s; last value: {found!r}"
+        assert time.monotonic() < give_up, f"not within {limit:.0f} s; last value: {found!r}"
         pause()
     return found

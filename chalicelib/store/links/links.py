@@ -60,6 +60,10 @@ class Links:
         raw = self._table.get_raw(link_key(link_id))
         return link_of(LinkItem.of_any_version(raw)) if raw else None
 
+    def read_many_any_version(self, link_ids: Sequence[str]) -> list[Link]:
+        """Return the links that exist, in the requested order, to revoke them or to see whether any is active."""
+        return [link_of(item) for item in self._table.get_any_version(LinkItem, map(link_key, link_ids))]
+
     def read_many(self, link_ids: Sequence[str]) -> list[Link]:
         """Return the links that exist, in the requested order."""
         return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]

@@ -14,12 +14,8 @@ def version(run: Run) -> Iterator[str]:
     site, stack = answer.json()["version"], run.target.outputs["Version"]
     assert site == stack, f"the site runs {site}, the stack says {stack}"
     yield f"{site} on the site and in the stack"
-    functions = [name for name, kind in _types(run).items() if kind == "AWS::Lambda::Function"]
-    client = run.target.client("lambda")
-    found = [
-        client.get_function_configuration(FunctionName=run.target.resources[name])
-        for name in sorted(functions)
-    ]
+    client, functions = run.target.client("lambda"), run.target.of_type("AWS::Lambda::Function")
+    found = [client.get_function_configuration(FunctionName=name) for _, name in sorted(functions.items())]
     codes = {each["CodeSha256"] for each in found}
     assert len(codes) == 1, f"the functions have {len(codes)} different codes"
     yield f"{len(found)} functions, all with the code {digest(codes.pop())}"
@@ -65,12 +61,3 @@ def sign_in(run: Run) -> Iterator[str]:
     refused = run.send("GET", "/v1/me")
     assert refused.status_code == 401, code_of(refused)
     yield "without a key: 401"
-
-
-def _types(run: Run) -> dict[str, str]:
-    pages = run.target.client("cloudformation").get_paginator("list_stack_resources")
-    return {
-        each["LogicalResourceId"]: each["ResourceType"]
-        for page in pages.paginate(StackName=run.target.stack)
-        for each in page["StackResourceSummaries"]
-    }

@@ -39,7 +39,14 @@ def commands(run: Run) -> Iterator[str]:
     yield _arrived(run, "the queue", command_id)
     command_id, text = command()
     run.target.client("sns").publish(TopicArn=run.helper["Commands"], Message=text)
-    yield _arrived(run, "an SNS topic", command_id)
+    try:
+        yield _arrived(run, "an SNS topic", command_id)
+    except AssertionError:
+        run.notes.append(
+            "SNS sends aws:SourceAccount with a message to a queue: perhaps not. No message arrived: look at the "
+            "statement RulesAndTopicsOfThisAccount of CommandQueue's policy, which requires it"
+        )
+        raise
     run.notes.append(
         "SNS sends aws:SourceAccount with a message to a queue: yes, because the queue's policy requires it"
     )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.acceptance.meter import REQUEST
 from tests.acceptance.run import Link, Run, code_of, redeem_body, starts
+from tests.support.waiting import LIMIT
 
 _REPEATS: Final = 20
 _TIME: Final = {
@@ -73,7 +74,7 @@ def _send_and_hang_up(run: Run, link: Link, body: bytes, key: str | None, *, whe
         *([f"Idempotency-Key: {key}"] if key else []),
     ]
     head = "\r\n".join([*lines, "", ""]).encode()
-    plain = socket.create_connection((parts.hostname or "", parts.port or (443 if is_tls else 80)))
+    plain = socket.create_connection((parts.hostname or "", parts.port or (443 if is_tls else 80)), LIMIT)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     sent = (
         ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname) if is_tls else plain

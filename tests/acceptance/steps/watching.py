@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from infra.package.alarms import WATCHED
@@ -42,17 +43,16 @@ def logs(run: Run) -> Iterator[str]:
     refused = run.send("GET", "/v1/me", headers={"Authorization": f"Bearer ao_{_FORGED}"})
     assert refused.status_code == 401, code_of(refused)
     client = run.target.client("logs")
-    groups = [
-        each["logGroupName"]
-        for page in client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/")
-        for each in page["logGroups"]
-        if run.target.stack in each["logGroupName"] and "acceptance" not in each["logGroupName"]
-    ]
+    request_id = forged.headers.get("x-amzn-requestid")
+    if request_id and "JSON logs" not in run.target.cannot:
+        access = run.target.resources["AccessLogGroup"]
+        run.wait_until(lambda: list(lines_of(client, access, run.begun, f'"{request_id}"')))
+        yield "the access log has the request with the forged token"
+    groups = log_groups(run)
     assert groups, "the stack has no log group"
-    since = int(run.begun.timestamp() * 1000)
-    lines = [line for group in groups for line in _lines(client, group, since)]
+    lines = [line for group in groups for _, line in lines_of(client, group, run.begun)]
     assert lines, "no function has logged anything"
-    found = [secret for secret in run.secrets if any(secret in line for line in lines)]
+    found = [secret for secret in [*run.secrets, _FORGED] if any(secret in line for line in lines)]
     assert not found, f"{len(found)} secrets of this run are in the logs"
     yield f"{len(lines)} lines of {len(groups)} log groups contain none of {len(run.secrets)} tokens and keys"
     fields = {key for line in lines if line.startswith("{") for key in _object(line)}
@@ -64,12 +64,28 @@ def logs(run: Run) -> Iterator[str]:
     run.notes.append(f"A9, fields of JSON log lines: {', '.join(sorted(fields))}")
 
 
-def _lines(client: Any, group: str, since: int) -> Iterator[str]:
+def log_groups(run: Run) -> list[str]:
+    """Return the names of the log groups that exist now: the stack's, and others that have its name."""
+    client, found = run.target.client("logs"), set()
+    owned = set(run.target.of_type("AWS::Logs::LogGroup").values())
+    for prefix in ("/aws/", "aws-waf-logs-"):
+        for page in client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
+            found |= {each["logGroupName"] for each in page["logGroups"]}
+    return sorted(
+        name for name in found if name in owned or (run.target.stack in name and "acceptance" not in name)
+    )
+
+
+def lines_of(client: Any, group: str, since: datetime, pattern: str = "") -> Iterator[tuple[datetime, str]]:
+    """Yield the time and the text of each line of a log group. Raise botocore's `ClientError`."""
     pages = client.get_paginator("filter_log_events").paginate(
-        logGroupName=group, startTime=since, PaginationConfig={"MaxItems": 5_000}
+        logGroupName=group,
+        startTime=int(since.timestamp() * 1000),
+        **({"filterPattern": pattern} if pattern else {}),
     )
     for page in pages:
-        yield from (event["message"] for event in page["events"])
+        for event in page["events"]:
+            yield datetime.fromtimestamp(event["timestamp"] / 1000, UTC), event["message"]
 
 
 def _object(line: str) -> dict[str, Any]:

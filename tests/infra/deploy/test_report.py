@@ -389,6 +389,10 @@ def test_the_time_of_a_stack_is_in_utc() -> None:
         (StackState("s"), "version: 1.2.0 will be the first"),
         (StackState("s", "UPDATE_COMPLETE"), "version: older than 0.2.0; will be 1.2.0"),
         (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.1.9"}), "version: 1.1.9; will be 1.2.0"),
+        (
+            StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.2.0.dev0"}),
+            "version: 1.2.0.dev0; will be 1.2.0",
+        ),
         (StackState("s", "UPDATE_COMPLETE", outputs={"Version": "1.10.0"}), "will be 1.2.0, an EARLIER one"),
     ],
 )

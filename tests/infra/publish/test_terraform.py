@@ -46,6 +46,12 @@ def test_the_outputs_and_parameters_that_it_names_are_those_of_the_stack(templat
     assert set(re.findall(r"\b([A-Z]\w+) =", block)) <= set(template["Parameters"])
 
 
+def test_the_module_sets_nothing_that_replaces_an_imported_stack() -> None:
+    """The provider can't read these arguments from a stack, and replaces it if the module sets another value."""
+    text = (MODULE / "main.tf").read_text()
+    assert re.findall(r"^  (on_failure|disable_rollback) +=", text, re.MULTILINE) == []
+
+
 @pytest.mark.skipif(TERRAFORM is None, reason="NO TERRAFORM: the module is not validated")
 def test_the_module_is_formatted() -> None:
     done = run(MODULE, "fmt", "-check", "-diff")

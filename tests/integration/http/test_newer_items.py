@@ -91,6 +91,22 @@ def test_a_newer_link_is_missing_in_lists_and_can_be_revoked(
     assert site.redeem(link, at(days=1)).status_code == 503
 
 
+def test_archiving_an_event_type_sees_and_revokes_a_newer_link(
+    site: Site, host: Caller, link: dict[str, Any]
+) -> None:
+    """P3: the link would be active again when the newer code is deployed."""
+    Kept(site, link_key(link["linkId"]))
+    path = f"/v1/event-types/{link['eventTypeId']}"
+
+    assert host.delete(path).status_code == 409
+    assert host.delete(path, params={"revokeLinks": "true"}).status_code == 204
+
+    stored = site.item(*link_key(link["linkId"]))
+    assert stored is not None
+    assert stored["status"] == {"S": "revoked"}
+    assert {name: stored[name] for name in LATER} == LATER
+
+
 def test_a_newer_link_can_be_deleted(site: Site, host: Caller, link: dict[str, Any]) -> None:
     Kept(site, link_key(link["linkId"]))
     assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204

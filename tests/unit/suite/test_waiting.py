@@ -30,6 +30,7 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "support/browser/visit.py": {"wait_for_timeout": "between two checks"},
     "e2e/test_console.py": {"wait_for_timeout": "between two checks"},
     "e2e/test_console_requests.py": {"wait_for_timeout": "between two checks"},
+    "acceptance/cleanup.py": {"sleep": "between two looks for what late consumers write"},
     "acceptance/execute.py": {"monotonic": "the report has the duration of each step"},
     "acceptance/run.py": {
         "monotonic": "the report has latencies; none is asserted",
