@@ -115,22 +115,21 @@ class Table:
                 tries = 1 if rows else tries + 1  # a response is cut at 16 MB, so progress is no failed try
         return found
 
-    def get_any_version(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """As `get_in_order`, with items that need newer code. Raises the errors of `get_many`."""
-        wanted = list(keys)
-        found = self.get_many(wanted)
-        return [kind.of_any_version(found[key]) for key in wanted if key in found]
-
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
         """Return the items that exist, in their current state, in the requested order.
 
         Items that need newer code are left out. Raises the errors of `get_many`.
         """
+        return [kind.of_any_version(raw) for raw in self._in_order(keys) if is_understood(raw)]
+
+    def get_any_version(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
+        """As `get_in_order`, with items that need newer code. Raises the errors of `get_many`."""
+        return [kind.of_any_version(raw) for raw in self._in_order(keys)]
+
+    def _in_order(self, keys: Iterable[Key]) -> list[RawItem]:
         wanted = list(keys)
         found = self.get_many(wanted)
-        return [
-            kind.from_raw_data(found[key]) for key in wanted if key in found and is_understood(found[key])
-        ]
+        return [found[key] for key in wanted if key in found]
 
     def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
         """Return the items of one partition with `sort_from <= sk <= sort_to`, in order; eventually consistent."""

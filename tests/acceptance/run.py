@@ -3,13 +3,11 @@
 import hashlib
 import json
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,6 +17,7 @@ from infra.stack.stacks import outputs
 from tests.acceptance.meter import EMAIL, REQUEST, Meter
 from tests.acceptance.state import State
 from tests.acceptance.target import Target
+from tests.support.proof.harness import Link, rfc3339
 from tests.support.waiting import LIMIT, until
 
 JSON: Final = {"Accept": "application/json"}
@@ -31,18 +30,6 @@ _T = TypeVar("_T")
 
 class SkippedError(Exception):
     """A step can't run here. The message says why."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link's id and token."""
-
-    link_id: str
-    token: str
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Link":
-        return cls(document["linkId"], document["url"].rpartition("/")[2])
 
 
 @dataclass
@@ -215,12 +202,6 @@ class Run:
         self.notes.append(f"{what}: {time.monotonic() - begun:.1f} s")
 
 
-def starts(count: int, *, minutes: int = 5, days_ahead: int = 2) -> list[datetime]:
-    """Return consecutive starts from midnight UTC."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return [midnight + timedelta(days=days_ahead, minutes=minutes * number) for number in range(count)]
-
-
 def simulated(label: str) -> str:
     """Return an address at SES's mailbox simulator, which accepts all emails and affects no sender's reputation."""
     return f"success+{label}@simulator.amazonses.com"
@@ -229,19 +210,7 @@ def simulated(label: str) -> str:
 def redeem_body(start: datetime, number: int = 0) -> dict[str, Any]:
     """Return the body of a redeem."""
     invitee = {"name": "Grace Hopper", "email": simulated(f"invitee-{number}")}
-    return {"start": start.isoformat().replace("+00:00", "Z"), "timeZone": "UTC", "invitee": invitee}
-
-
-def race(racers: list[Callable[[], _T]]) -> list[_T]:
-    """Call all functions concurrently, started together; return their results in order."""
-    gate = threading.Barrier(len(racers))
-
-    def run(racer: Callable[[], _T]) -> _T:
-        gate.wait(timeout=LIMIT)
-        return racer()
-
-    with ThreadPoolExecutor(len(racers)) as pool:
-        return list(pool.map(run, racers))
+    return {"start": rfc3339(start), "timeZone": "UTC", "invitee": invitee}
 
 
 def code_of(answer: httpx.Response) -> str:

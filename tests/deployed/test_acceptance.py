@@ -20,13 +20,14 @@ from tests.acceptance.cleanup import clean_up
 from tests.acceptance.execute import AcceptanceError, check, execute
 from tests.acceptance.meter import Meter
 from tests.acceptance.report import FAILED, PASSED, SKIPPED
-from tests.acceptance.run import Run, new_run_id, starts
+from tests.acceptance.run import Run, new_run_id
 from tests.acceptance.state import State, unfinished
 from tests.acceptance.steps import STEPS
 from tests.acceptance.target import Target
 from tests.deployed.conftest import NAME, Stack
 from tests.support.audit import dump
 from tests.support.aws.dynamodb_client import plain_client
+from tests.support.proof.harness import starts
 from tests.support.proof.size import size
 
 # What ministack can't do, and why the step or its part is skipped by name.

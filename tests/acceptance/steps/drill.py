@@ -9,8 +9,9 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from tests.acceptance.run import Link, Run, SkippedError, code_of, starts
+from tests.acceptance.run import Run, SkippedError, code_of
 from tests.acceptance.steps.watching import lines_of
+from tests.support.proof.harness import Link, rfc3339, starts
 
 _IDLE_SECONDS: Final = 20 * 60
 _LATE_LOG_SECONDS: Final = 15 * 60  # access logs may arrive minutes after the API is deleted
@@ -43,7 +44,7 @@ def restore(run: Run) -> Iterator[str]:
     old, since = run.target.outputs["TableName"], datetime.now(UTC)
     try:
         with run.timed("A2, make restore"):
-            _command(run, "infra.restore.command", "--to", before.isoformat().replace("+00:00", "Z"))
+            _command(run, "infra.restore.command", "--to", rfc3339(before))
     finally:
         run.notes.append(_denied_note(run, since))
     run.target.forget()

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import standardwebhooks
 
-from tests.acceptance.run import Run, starts
+from tests.acceptance.run import Run
 from tests.support.event_schemas import faults_of
+from tests.support.proof.harness import rfc3339, starts
 
 _NO_CONTENT: Final = 204
 _RETRIED_SECONDS: Final = 900
@@ -30,7 +31,7 @@ def events(run: Run) -> Iterator[str]:
     slots = starts(2)
     booked = run.redeem(link, slots[0]).json()
     own = f"/b/{booked['url'].rpartition('/')[2]}"
-    moved = run.send("POST", f"{own}/reschedule", json={"start": slots[1].isoformat().replace("+00:00", "Z")})
+    moved = run.send("POST", f"{own}/reschedule", json={"start": rfc3339(slots[1])})
     assert moved.status_code == 200, moved.text
     assert run.send("POST", f"{own}/cancel", json={}).status_code == 200
     run.team("POST", f"/v1/links/{revoked.link_id}/revoke")

@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tests.acceptance.meter import REQUEST
-from tests.acceptance.run import Link, Run, code_of, redeem_body, starts
+from tests.acceptance.run import Run, code_of, redeem_body
+from tests.support.proof.harness import Link, starts
 from tests.support.waiting import LIMIT
 
 _REPEATS: Final = 20

@@ -6,7 +6,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from tests.acceptance.run import Link, Run, code_of, race, redeem_body, starts
+from tests.acceptance.run import Run, code_of, redeem_body
+from tests.support.proof.harness import Link, race, starts
 
 _HOSTS: Final = 4
 _SLOTS_A_LINK: Final = 4
